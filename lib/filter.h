@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* The interface of everything that judges or changes one message. Filters of a chain are asked in
+ * order; an instance belongs to one thread. A new filter is one file in filters/, a line in
+ * filters/filters.h and one in cmd/registry.c; filters/allow_method.c is the one to copy. */
+#pragma once
+
+#include "lib/err.h"
+#include "lib/msg.h"
+#include "lib/options.h"
+
+enum verdict {
+    VERDICT_PASS = 0,
+    VERDICT_DROP = 1,
+    VERDICT_REPLACE = 2, /* *out is a new message (new reference) that takes msg's place */
+    VERDICT_FAIL = 3,    /* no memory: the message is lost, and counted as failed */
+};
+
+struct filter {
+    const struct filter_ops *ops;
+};
+
+struct filter_ops {
+    const char *name; /* "http-allow-url" */
+
+    /* *filterp NULL and 0: nothing of this kind was asked for. */
+    int (*open)(struct filter **filterp, const struct options *options, struct err *err);
+    /* Borrows msg. Called for requests only: a response shares its request's fate, which the chain
+     * sees to. */
+    enum verdict (*apply)(struct filter *filter, const struct msg *msg, const struct msg **out);
+    void (*close)(struct filter *filter);
+};
+
+/* A chain of filters, opened in the order of the registry. */
+struct filter_chain;
+MUST_CHECK int filter_chain_new(struct filter_chain **chainp, const struct filter_ops *const *ops,
+                                size_t n_ops, const struct options *options, struct err *err);
+void filter_chain_free(struct filter_chain *chain);
+/* Borrows msg; *out is set for VERDICT_REPLACE. Never REPLACEs with an equal message. */
+enum verdict filter_chain_apply(struct filter_chain *chain, const struct msg *msg,
+                                const struct msg **out);

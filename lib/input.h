@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* The interface of every way that traffic comes in. An input runs in one thread of its own, which
+ * calls poll() in a loop; it reads no clock and no flag to know when to stop: it is just not called
+ * again, and what it waits for must include stop_fd.
+ *
+ * A new input is one file in capture/ that fills an input_ops, a line in capture/inputs.h and one
+ * in cmd/registry.c. capture/input_dummy.c is the one to copy. */
+#pragma once
+
+#include "lib/base.h"
+#include "lib/err.h"
+#include "lib/ledger.h"
+#include "lib/options.h"
+#include "lib/sink.h"
+
+/* What an input is opened with. All pointers are borrowed and outlive the input. */
+struct input_args {
+    const char *const *addresses; /* values of its option, suffix included; all of them when
+                                     input_ops.merges, else one */
+    size_t n_addresses;
+    const struct options *options;
+    struct books *books; /* the input's page */
+    int stop_fd;         /* readable when the program is about to stop; never read from it */
+};
+
+enum input_result {
+    INPUT_MORE = 0, /* call again */
+    INPUT_END = 1,  /* nothing will come any more */
+};
+
+struct input {
+    const struct input_ops *ops;
+};
+
+struct input_ops {
+    const char *option; /* "input-raw": the option that makes it */
+    bool live;          /* cannot wait: a full queue drops and counts. Others wait. */
+    bool merges;        /* one instance for all values of the option */
+    bool speed;         /* a '%' suffix is the speed of the replay, for the input itself to read;
+                           otherwise suffixes are cut off the addresses and limit the messages */
+
+    /* *inp is set on success only. Main thread. */
+    int (*open)(struct input **inp, const struct input_args *args, struct err *err);
+    /* One bounded batch: puts 0 or more messages into sink, waiting at most timeout_ms when there
+     * is nothing to do. enum input_result, or -errno with err filled: this input is over. */
+    int (*poll)(struct input *in, struct sink *sink, int timeout_ms, struct err *err);
+    /* Optional, once, after the last poll, also when stopped: puts out what is complete, and counts
+     * what is not. Its own thread. */
+    void (*finish)(struct input *in, struct sink *sink);
+    /* Optional; the input's own thread, every second or so and at the end: brings counters that live
+     * elsewhere (kernel drops) into the books. */
+    void (*account)(struct input *in);
+    /* Main thread, after its thread has ended. NULL is fine. */
+    void (*close)(struct input *in);
+};

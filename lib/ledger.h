@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: MIT */
+/* The ledger: every request is accounted for. Two laws, checked in every test and at every exit:
+ *
+ *   at each output:  seen = delivered + filtered + sampled_out + limited + dropped_queue + failed
+ *                           + abandoned + split + skipped
+ *   in reassembly:   started = complete + gap + cut + too_large + evicted + expired + malformed
+ *                              + closed + open
+ *
+ * A page of counters (struct books) has one writer, its thread, so counting costs a plain add;
+ * readers in other threads sum over pages. books.def lists the counters.
+ *
+ * An account is what the summary shows a line for (an input, or an output); several pages, written
+ * by several threads, may belong to one account. */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "lib/base.h"
+
+enum book {
+#define BOOK(NAME, name, text) BOOK_##NAME,
+#include "lib/books.def"
+#undef BOOK
+    BOOKS
+};
+
+struct books {
+    _Alignas(64) atomic_uint_fast64_t count[BOOKS];
+};
+
+/* Only the page's own thread. */
+static inline void book_add(struct books *page, enum book book, uint64_t n)
+{
+    uint64_t old = atomic_load_explicit(&page->count[book], memory_order_relaxed);
+    atomic_store_explicit(&page->count[book], old + n, memory_order_relaxed);
+}
+static inline void book_one(struct books *page, enum book book)
+{
+    book_add(page, book, 1);
+}
+/* For figures that are read as totals elsewhere (the kernel's drop counters). */
+static inline void book_set(struct books *page, enum book book, uint64_t n)
+{
+    atomic_store_explicit(&page->count[book], n, memory_order_relaxed);
+}
+static inline uint64_t book_get(const struct books *page, enum book book)
+{
+    return atomic_load_explicit(&page->count[book], memory_order_relaxed);
+}
+
+const char *book_name(enum book book);
+const char *book_text(enum book book);
+
+enum account_kind {
+    ACCOUNT_INPUT = 0,
+    ACCOUNT_OUTPUT = 1,
+};
+
+struct ledger;
+struct account;
+
+MUST_CHECK int ledger_new(struct ledger **ledgerp);
+/* Frees all accounts and pages with it. */
+void ledger_free(struct ledger *ledger);
+
+/* name ("output-http http://…") is copied. The account lives as long as the ledger. NULL: no
+ * memory. Main thread, before threads start. */
+struct account *ledger_account(struct ledger *ledger, enum account_kind kind, const char *name);
+/* A new page of that account, all zero. NULL: no memory. Main thread, before threads start. */
+struct books *account_page(struct account *account);
+
+/* Any thread. */
+uint64_t account_sum(const struct account *account, enum book book);
+uint64_t ledger_sum(const struct ledger *ledger, enum account_kind kind, enum book book);
+/* The accounts of a kind in order of making; NULL after the last. */
+const struct account *ledger_nth(const struct ledger *ledger, enum account_kind kind, size_t n);
+const char *account_name(const struct account *account);
+
+/* Messages of an output whose fate is still open: in its queue, or under way. */
+uint64_t account_open(const struct account *output);
+/* 0 when the second law holds for requests and responses of this input; else the difference. */
+int64_t account_reassembly_gap(const struct account *input);
+/* True when, with all threads ended, both laws hold everywhere. Else false and the first breach in
+ * text. */
+bool ledger_balances(const struct ledger *ledger, char *text, size_t size);
+/* Requests and messages lost against all that were seen, 0..1: for --max-loss. */
+double ledger_loss(const struct ledger *ledger);

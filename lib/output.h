@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* The interface of every way that traffic goes out. An output has a queue in front of it and one
+ * thread of its own, so it may block, and can never hurt the capture or another output.
+ *
+ * A simple output (stdout, file) writes and says DONE. One with many messages under way (HTTP) says
+ * TAKEN, and settles each later; when it can take no more it says BUSY and is polled.
+ *
+ * A new output is one file in outputs/ that fills an output_ops, a line in outputs/outputs.h and
+ * one in cmd/registry.c. outputs/output_null.c is the one to copy. */
+#pragma once
+
+#include "lib/base.h"
+#include "lib/err.h"
+#include "lib/ledger.h"
+#include "lib/msg.h"
+#include "lib/options.h"
+
+/* All pointers are borrowed and outlive the output. */
+struct output_args {
+    const char *address; /* without its |LIMIT suffix; "" for outputs without an address */
+    const struct options *options;
+    struct books *books; /* the output thread's page */
+};
+
+enum output_result {
+    OUTPUT_DONE = 0,    /* delivered */
+    OUTPUT_TAKEN = 1,   /* kept (msg_ref); output_settle() will tell */
+    OUTPUT_BUSY = 2,    /* not taken: poll, then offer it again */
+    OUTPUT_SKIPPED = 3, /* not a message for this output (a response to an HTTP target) */
+    OUTPUT_FAILED = 4,  /* lost; the output has counted or said why */
+};
+
+struct output {
+    const struct output_ops *ops;
+    struct books *books;
+};
+
+struct output_ops {
+    const char *option; /* "output-http" */
+    bool requests_only; /* responses need not be queued for it: the pipeline counts them skipped */
+
+    /* *outp is set on success only. Main thread. */
+    int (*open)(struct output **outp, const struct output_args *args, struct err *err);
+    /* Borrows msg. */
+    enum output_result (*write)(struct output *out, const struct msg *msg);
+    /* Its own I/O and timers, for outputs that say TAKEN or BUSY or need to act without a message
+     * (flush intervals): returns when wake_fd is readable (never read from it), when something was
+     * done, or after timeout_ms (0: do what is ready and return). Optional for the others. */
+    void (*poll)(struct output *out, int wake_fd, int timeout_ms);
+    /* No more messages will come: hand over what is buffered. DONE when nothing is left, BUSY:
+     * poll and ask again. Optional. */
+    enum output_result (*flush)(struct output *out);
+    /* Optional: SIGHUP. Close and open files again. Output thread. */
+    void (*reopen)(struct output *out);
+    /* Frees all; what is still under way must be settled as abandoned first. Main thread, after the
+     * output's thread has ended. NULL is fine. */
+    void (*close)(struct output *out);
+};
+
+/* The fate of a message that was TAKEN: BOOK_DELIVERED, BOOK_FAILED or BOOK_ABANDONED. Output
+ * thread, or main thread from close(). Also drops the output's reference. */
+static inline void output_settle(struct output *out, const struct msg *msg, enum book fate)
+{
+    assert(fate == BOOK_DELIVERED || fate == BOOK_FAILED || fate == BOOK_ABANDONED);
+    book_one(out->books, fate);
+    if (fate == BOOK_DELIVERED)
+        book_add(out->books, BOOK_DELIVERED_BYTES, msg->len);
+    msg_unref(msg);
+}

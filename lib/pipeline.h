@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* The pipeline: inputs, the filter chain, the fan-out, one queue and one thread per output, and the
+ * order in which all of it stops.
+ *
+ *   input thread:   poll -> limit -> filters -> fan-out (broadcast or split) -> queues
+ *   output thread:  queue -> limit -> write / poll
+ *
+ * It knows only the interfaces, so tests drive it with inputs and outputs of their own.
+ *
+ * End: when all inputs have ended (or pipeline_stop() was called) the queues are closed; each output
+ * delivers what it has, is flushed, and its thread ends. An output that makes no progress for
+ * drain_ns is abandoned, and what it held is counted. */
+#pragma once
+
+#include "lib/base.h"
+#include "lib/err.h"
+#include "lib/filter.h"
+#include "lib/input.h"
+#include "lib/ledger.h"
+#include "lib/limit.h"
+#include "lib/output.h"
+
+enum when_full {
+    WHEN_FULL_AUTO = 0, /* live inputs drop, others wait */
+    WHEN_FULL_DROP,
+    WHEN_FULL_BLOCK,
+};
+
+struct pipeline_config {
+    size_t queue_msgs;
+    size_t queue_bytes;
+    enum when_full when_full;
+    bool split;       /* each request to one output in turn, instead of to all */
+    int64_t drain_ns; /* longest time without progress while draining */
+    struct ledger *ledger;
+};
+
+struct pipeline;
+
+MUST_CHECK int pipeline_new(struct pipeline **pipep, const struct pipeline_config *config,
+                            struct err *err);
+/* Closes all inputs and outputs that were added. Threads must have ended or never been started. */
+void pipeline_free(struct pipeline *pipe);
+
+/* Becomes readable when the program is about to stop: for input_args.stop_fd. */
+int pipeline_stop_fd(const struct pipeline *pipe);
+
+/* Takes out, also on failure. account: as made for it; its first page is out->books. */
+MUST_CHECK int pipeline_add_output(struct pipeline *pipe, struct output *out,
+                                   struct account *account, const struct limit *limit,
+                                   struct err *err);
+/* Takes in and chain (may be NULL), also on failure. After all outputs. */
+MUST_CHECK int pipeline_add_input(struct pipeline *pipe, struct input *in, struct books *books,
+                                  const struct limit *limit, struct filter_chain *chain,
+                                  struct err *err);
+
+MUST_CHECK int pipeline_start(struct pipeline *pipe, struct err *err);
+
+/* Inputs end after their current batch; then everything drains, for drain_ns at most in all. Any
+ * thread; async-signal-safe. A second call gives up at once. */
+void pipeline_stop(struct pipeline *pipe);
+/* Asks every output to close and open its files again. Async-signal-safe. */
+void pipeline_reopen(struct pipeline *pipe);
+
+/* A descriptor that becomes readable when all threads have ended. */
+int pipeline_done_fd(const struct pipeline *pipe);
+/* Waits for all threads. 0, or the first input's or output's error. STATUS_NOT_DRAINED when
+ * messages were abandoned. */
+int pipeline_join(struct pipeline *pipe, struct err *err);

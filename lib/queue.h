@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* The queue in front of each output: many inputs put, one output takes. Bounded in messages and in
+ * bytes. Lock-free where it matters (ck_ring); eventfds wake whoever sleeps. */
+#pragma once
+
+#include "lib/base.h"
+#include "lib/msg.h"
+
+struct queue;
+
+/* max_msgs is rounded up to a power of two. A single message larger than max_bytes is taken when
+ * the queue is empty, so that nothing is stuck. */
+MUST_CHECK int queue_new(struct queue **queuep, size_t max_msgs, size_t max_bytes);
+/* Drops what is left. */
+void queue_free(struct queue *q);
+
+/* Takes msg and returns true, or leaves it with the caller: full. Any thread. */
+MUST_CHECK bool queue_try_put(struct queue *q, const struct msg *msg);
+/* Waits until there may be room, cancel_fd is readable, or timeout_ms have passed. Any thread. */
+void queue_wait_room(struct queue *q, int cancel_fd, int timeout_ms);
+
+/* A reference for the caller, or NULL: empty. Consumer only. */
+const struct msg *queue_take(struct queue *q);
+
+/* The consumer's sleep: queue_arm() says that it will sleep on queue_fd(); if it returns false
+ * there is work already, and it must not. queue_disarm() when it wakes. */
+bool queue_arm(struct queue *q);
+void queue_disarm(struct queue *q);
+int queue_fd(const struct queue *q);
+
+/* No more will be put: wakes the consumer. Any thread. */
+void queue_close(struct queue *q);
+/* Closed and empty. Consumer only. */
+bool queue_is_done(struct queue *q);
+/* Wakes the consumer without a message, so that it looks at its flags. Any thread; async-signal
+ * safe. */
+void queue_wake(struct queue *q);
+
+size_t queue_msgs(const struct queue *q);
+size_t queue_bytes(const struct queue *q);
