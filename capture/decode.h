@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* From a packet as libpcap hands it out to a TCP segment: link layers, VLAN tags, tunnels, IPv4 and
- * IPv6 with options, extension headers and fragments. Hostile bytes: every read is bounded. Owned by
- * one thread. */
+ * IPv6 with options, extension headers and fragments. Hostile bytes: every read is bounded. Owned
+ * by one thread. */
 #pragma once
 
 #include "lib/base.h"
@@ -10,8 +10,8 @@
 
 struct packet {
     const uint8_t *bytes; /* borrowed */
-    uint32_t len;         /* bytes captured */
-    uint32_t wire_len;    /* bytes on the wire */
+    uint32_t len; /* bytes captured */
+    uint32_t wire_len; /* bytes on the wire */
     int64_t ts_ns;
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The two clocks, in nanoseconds. Read once per batch, not per packet. reassembly/ never reads
- * them: it lives in the time of the packets, so that a capture file gives the same output always. */
+ * them: it lives in the time of the packets, so that a capture file gives the same output always.
+ */
 #pragma once
 
 #include <time.h>

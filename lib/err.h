@@ -28,9 +28,9 @@ struct err {
 };
 
 /* Each sets text and status and returns a negative errno for the caller to return. */
-int err_usage(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);      /* -EINVAL */
+int err_usage(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3); /* -EINVAL */
 int err_permission(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3); /* -EPERM */
-int err_failure(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3);    /* -EIO */
+int err_failure(struct err *err, const char *fmt, ...) PRINTF_LIKE(2, 3); /* -EIO */
 
 /* As err_failure, with ": <text of errnum>" appended; returns -errnum. EACCES and EPERM set
  * STATUS_FAILURE too: a file that cannot be read is not a missing capability. */

@@ -12,7 +12,7 @@ enum verdict {
     VERDICT_PASS = 0,
     VERDICT_DROP = 1,
     VERDICT_REPLACE = 2, /* *out is a new message (new reference) that takes msg's place */
-    VERDICT_FAIL = 3,    /* no memory: the message is lost, and counted as failed */
+    VERDICT_FAIL = 3, /* no memory: the message is lost, and counted as failed */
 };
 
 struct filter {

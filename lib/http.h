@@ -27,45 +27,45 @@ enum http_verdict {
     HTTP_MORE = 0, /* all bytes given belong to this message; it goes on */
     HTTP_HEAD = 1, /* the head is complete: call http_framer_head() */
     HTTP_DONE = 2, /* the message is complete */
-    HTTP_BAD = 3,  /* this is no HTTP message, or one that no two readers would frame alike */
+    HTTP_BAD = 3, /* this is no HTTP message, or one that no two readers would frame alike */
 };
 
 /* Why HTTP_BAD, for counters and messages; http_fault_text() names them. */
 enum http_fault {
     HTTP_FAULT_NONE = 0,
-    HTTP_FAULT_START_LINE,   /* not method SP target SP HTTP/1.x, nor a status line */
-    HTTP_FAULT_FIELD,        /* a field line without a name, or with SP before the colon */
+    HTTP_FAULT_START_LINE, /* not method SP target SP HTTP/1.x, nor a status line */
+    HTTP_FAULT_FIELD, /* a field line without a name, or with SP before the colon */
     HTTP_FAULT_HEAD_TOO_BIG, /* beyond limits.max_head */
-    HTTP_FAULT_LENGTH,       /* Content-Length that is no number, overflows, or differs */
-    HTTP_FAULT_TE_AND_CL,    /* both Transfer-Encoding and Content-Length (RFC 9112, 6.1) */
-    HTTP_FAULT_ENCODING,     /* a request whose last transfer coding is not chunked */
-    HTTP_FAULT_CHUNK,        /* chunk size missing or overflowing, or its CRLF missing */
-    HTTP_FAULT_TRUNCATED,    /* the connection ended inside the message */
+    HTTP_FAULT_LENGTH, /* Content-Length that is no number, overflows, or differs */
+    HTTP_FAULT_TE_AND_CL, /* both Transfer-Encoding and Content-Length (RFC 9112, 6.1) */
+    HTTP_FAULT_ENCODING, /* a request whose last transfer coding is not chunked */
+    HTTP_FAULT_CHUNK, /* chunk size missing or overflowing, or its CRLF missing */
+    HTTP_FAULT_TRUNCATED, /* the connection ended inside the message */
 };
 const char *http_fault_text(enum http_fault fault);
 
 enum http_body {
     HTTP_BODY_NONE = 0,
-    HTTP_BODY_LENGTH,      /* Content-Length */
-    HTTP_BODY_CHUNKED,     /* ends with the last chunk and the trailer section */
+    HTTP_BODY_LENGTH, /* Content-Length */
+    HTTP_BODY_CHUNKED, /* ends with the last chunk and the trailer section */
     HTTP_BODY_UNTIL_CLOSE, /* responses only: ends with the connection (RFC 9112, 6.3 item 8) */
 };
 
 /* Where the parts of one message lie: offsets from its first byte. head_len 0: not HTTP, and
  * nothing else is meaningful. Fits in a message unchanged. */
 struct http_view {
-    uint32_t head_len;   /* start line and header section, with the empty line */
-    uint32_t start_off;  /* start line: after any leading empty lines (RFC 9112, 2.2) */
+    uint32_t head_len; /* start line and header section, with the empty line */
+    uint32_t start_off; /* start line: after any leading empty lines (RFC 9112, 2.2) */
     uint32_t fields_off; /* first field line, or the empty line when there is none */
     uint32_t target_off; /* request target; for a response the reason phrase */
     uint32_t target_len;
     uint16_t method_len; /* the method begins at start_off; 0 for a response */
-    uint16_t status;     /* of a response, 100-999; 0 for a request */
-    uint8_t minor;       /* HTTP/1.minor */
-    uint8_t body;        /* enum http_body */
-    uint8_t close;       /* the sender ends the connection after this message (RFC 9112, 9.6) */
-    uint8_t upgrade;     /* request: CONNECT or Upgrade asked; response: 101, or 2xx to CONNECT */
-    uint64_t length;     /* Content-Length, when body is HTTP_BODY_LENGTH */
+    uint16_t status; /* of a response, 100-999; 0 for a request */
+    uint8_t minor; /* HTTP/1.minor */
+    uint8_t body; /* enum http_body */
+    uint8_t close; /* the sender ends the connection after this message (RFC 9112, 9.6) */
+    uint8_t upgrade; /* request: CONNECT or Upgrade asked; response: 101, or 2xx to CONNECT */
+    uint64_t length; /* Content-Length, when body is HTTP_BODY_LENGTH */
 };
 
 struct http_limits {
@@ -76,15 +76,15 @@ struct http_limits {
 /* One message being framed. Fields above the line may be read by the owner at any time. */
 struct http_framer {
     struct http_view view; /* complete after http_framer_head() */
-    size_t head_len;       /* bytes of head seen so far; all of it after HTTP_HEAD */
-    uint64_t body_len;     /* bytes of body on the wire seen so far (chunk framing included) */
+    size_t head_len; /* bytes of head seen so far; all of it after HTTP_HEAD */
+    uint64_t body_len; /* bytes of body on the wire seen so far (chunk framing included) */
     enum http_fault fault; /* after HTTP_BAD */
     /* --- inside --- */
     uint64_t left; /* bytes to go in this body or chunk */
     size_t max_head;
-    uint8_t kind;         /* enum http_kind */
-    uint8_t state;        /* see http_framer.c */
-    uint8_t line_state;   /* position inside a line end or chunk line */
+    uint8_t kind; /* enum http_kind */
+    uint8_t state; /* see http_framer.c */
+    uint8_t line_state; /* position inside a line end or chunk line */
     uint8_t request_head; /* the request was a HEAD: the response has no body */
     uint8_t request_connect;
 };
@@ -124,7 +124,7 @@ bool http_may_begin(enum http_kind kind, const uint8_t *bytes, size_t n);
 /* One field line; spans point into the message. */
 struct http_field {
     struct span name, value; /* value without surrounding white space; obs-fold kept as it is */
-    size_t off, len;         /* the whole field line(s) with line end, offset from the message */
+    size_t off, len; /* the whole field line(s) with line end, offset from the message */
 };
 
 /* The first field of that name at or after *pos (start with view->fields_off), name compared

@@ -20,12 +20,12 @@ struct input_args {
     size_t n_addresses;
     const struct options *options;
     struct books *books; /* the input's page */
-    int stop_fd;         /* readable when the program is about to stop; never read from it */
+    int stop_fd; /* readable when the program is about to stop; never read from it */
 };
 
 enum input_result {
     INPUT_MORE = 0, /* call again */
-    INPUT_END = 1,  /* nothing will come any more */
+    INPUT_END = 1, /* nothing will come any more */
 };
 
 struct input {
@@ -34,10 +34,10 @@ struct input {
 
 struct input_ops {
     const char *option; /* "input-raw": the option that makes it */
-    bool live;          /* cannot wait: a full queue drops and counts. Others wait. */
-    bool merges;        /* one instance for all values of the option */
-    bool speed;         /* a '%' suffix is the speed of the replay, for the input itself to read;
-                           otherwise suffixes are cut off the addresses and limit the messages */
+    bool live; /* cannot wait: a full queue drops and counts. Others wait. */
+    bool merges; /* one instance for all values of the option */
+    bool speed; /* a '%' suffix is the speed of the replay, for the input itself to read;
+                   otherwise suffixes are cut off the addresses and limit the messages */
 
     /* *inp is set on success only. Main thread. */
     int (*open)(struct input **inp, const struct input_args *args, struct err *err);
@@ -47,8 +47,8 @@ struct input_ops {
     /* Optional, once, after the last poll, also when stopped: puts out what is complete, and counts
      * what is not. Its own thread. */
     void (*finish)(struct input *in, struct sink *sink);
-    /* Optional; the input's own thread, every second or so and at the end: brings counters that live
-     * elsewhere (kernel drops) into the books. */
+    /* Optional; the input's own thread, every second or so and at the end: brings counters that
+     * live elsewhere (kernel drops) into the books. */
     void (*account)(struct input *in);
     /* Main thread, after its thread has ended. NULL is fine. */
     void (*close)(struct input *in);

@@ -8,13 +8,13 @@
 
 enum limit_kind {
     LIMIT_NONE = 0,
-    LIMIT_RATE,    /* "|10": at most 10 messages in any second */
+    LIMIT_RATE, /* "|10": at most 10 messages in any second */
     LIMIT_PERCENT, /* "|10%", "|0.5%": a share; on a file input the speed of the replay */
 };
 
 struct limit {
     enum limit_kind kind;
-    uint64_t rate;  /* LIMIT_RATE: messages per second, >= 1 */
+    uint64_t rate; /* LIMIT_RATE: messages per second, >= 1 */
     double percent; /* LIMIT_PERCENT: > 0; up to 100 unless it is a speed */
 };
 

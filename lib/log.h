@@ -9,8 +9,8 @@
 
 enum log_level {
     LOG_ERROR = 0, /* something asked for does not happen */
-    LOG_WARN = 1,  /* something is lost or odd */
-    LOG_INFO = 2,  /* what a person at the terminal wants to know once */
+    LOG_WARN = 1, /* something is lost or odd */
+    LOG_INFO = 2, /* what a person at the terminal wants to know once */
     LOG_DEBUG = 3,
 };
 
@@ -30,6 +30,6 @@ void log_line(enum log_level level, const char *tag, const char *fmt, ...) PRINT
  *     if (log_limit(&self->refused)) log_warn(...); */
 struct log_limit {
     int64_t last_ns; /* 0: never */
-    uint64_t muted;  /* lines swallowed since the last one shown */
+    uint64_t muted; /* lines swallowed since the last one shown */
 };
 bool log_limit(struct log_limit *limit);

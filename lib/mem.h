@@ -11,10 +11,10 @@
 
 enum mem_tag {
     MEM_OTHER = 0, /* set-up, tables */
-    MEM_MSG,       /* finished messages, and those being reassembled */
-    MEM_FLOW,      /* flow table and flows */
-    MEM_PIECES,    /* out-of-order segments and IP fragments */
-    MEM_IO,        /* buffers of inputs and outputs */
+    MEM_MSG, /* finished messages, and those being reassembled */
+    MEM_FLOW, /* flow table and flows */
+    MEM_PIECES, /* out-of-order segments and IP fragments */
+    MEM_IO, /* buffers of inputs and outputs */
     MEM_TAGS,
 };
 

@@ -22,8 +22,8 @@ enum msg_type {
 
 struct endpoint {
     uint8_t addr[16]; /* network order; the first 4 bytes when family is 4 */
-    uint16_t port;    /* host order */
-    uint8_t family;   /* 4, 6, or 0: not known (a record made by gor) */
+    uint16_t port; /* host order */
+    uint8_t family; /* 4, 6, or 0: not known (a record made by gor) */
 };
 
 enum msg_flag {
@@ -36,18 +36,18 @@ enum msg_flag {
 
 struct msg {
     atomic_uint refs;
-    uint8_t type;  /* enum msg_type */
+    uint8_t type; /* enum msg_type */
     uint8_t flags; /* enum msg_flag */
     uint8_t id_len;
-    char id[MSG_ID_MAX];   /* not terminated; shared by a request and its responses */
-    int64_t ts_ns;         /* wall clock: first byte of this message on the wire */
-    int64_t latency_ns;    /* response: from the request's last byte to its first byte */
-    int64_t due_ns;        /* CLOCK_MONOTONIC: when it is meant to be sent; 0: at once */
-    uint64_t conn;         /* same for all messages of one client connection, both directions */
+    char id[MSG_ID_MAX]; /* not terminated; shared by a request and its responses */
+    int64_t ts_ns; /* wall clock: first byte of this message on the wire */
+    int64_t latency_ns; /* response: from the request's last byte to its first byte */
+    int64_t due_ns; /* CLOCK_MONOTONIC: when it is meant to be sent; 0: at once */
+    uint64_t conn; /* same for all messages of one client connection, both directions */
     struct endpoint src, dst;
     struct http_view http; /* head_len 0: the payload is not HTTP */
-    size_t len;            /* bytes of payload */
-    uint8_t bytes[];       /* payload: head and body as they were on the wire */
+    size_t len; /* bytes of payload */
+    uint8_t bytes[]; /* payload: head and body as they were on the wire */
 };
 
 /* A message that is still the caller's alone, with room for cap bytes of payload and len 0; all

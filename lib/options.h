@@ -11,9 +11,9 @@ struct options;
 /* The value given, or the table's default. */
 bool options_bool(const struct options *options, const char *name);
 int64_t options_int(const struct options *options, const char *name);
-uint64_t options_size(const struct options *options, const char *name);       /* bytes */
+uint64_t options_size(const struct options *options, const char *name); /* bytes */
 int64_t options_duration_ns(const struct options *options, const char *name); /* ns */
-const char *options_string(const struct options *options, const char *name);  /* "" when not given */
+const char *options_string(const struct options *options, const char *name); /* "" when not given */
 /* The nth (0, 1, …) value of an option that may be repeated; NULL after the last. */
 const char *options_nth(const struct options *options, const char *name, size_t n);
 /* Was it given at all (command line or environment)? */

@@ -23,11 +23,11 @@ struct output_args {
 };
 
 enum output_result {
-    OUTPUT_DONE = 0,    /* delivered */
-    OUTPUT_TAKEN = 1,   /* kept (msg_ref); output_settle() will tell */
-    OUTPUT_BUSY = 2,    /* not taken: poll, then offer it again */
+    OUTPUT_DONE = 0, /* delivered */
+    OUTPUT_TAKEN = 1, /* kept (msg_ref); output_settle() will tell */
+    OUTPUT_BUSY = 2, /* not taken: poll, then offer it again */
     OUTPUT_SKIPPED = 3, /* not a message for this output (a response to an HTTP target) */
-    OUTPUT_FAILED = 4,  /* lost; the output has counted or said why */
+    OUTPUT_FAILED = 4, /* lost; the output has counted or said why */
 };
 
 struct output {

@@ -7,9 +7,9 @@
  *
  * It knows only the interfaces, so tests drive it with inputs and outputs of their own.
  *
- * End: when all inputs have ended (or pipeline_stop() was called) the queues are closed; each output
- * delivers what it has, is flushed, and its thread ends. An output that makes no progress for
- * drain_ns is abandoned, and what it held is counted. */
+ * End: when all inputs have ended (or pipeline_stop() was called) the queues are closed; each
+ * output delivers what it has, is flushed, and its thread ends. An output that makes no progress
+ * for drain_ns is abandoned, and what it held is counted. */
 #pragma once
 
 #include "lib/base.h"
@@ -30,7 +30,7 @@ struct pipeline_config {
     size_t queue_msgs;
     size_t queue_bytes;
     enum when_full when_full;
-    bool split;       /* each request to one output in turn, instead of to all */
+    bool split; /* each request to one output in turn, instead of to all */
     int64_t drain_ns; /* longest time without progress while draining */
     struct ledger *ledger;
 };

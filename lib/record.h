@@ -23,8 +23,8 @@ extern const uint8_t record_separator[RECORD_SEPARATOR_LEN];
 size_t record_header(char *out, const struct msg *msg);
 
 enum record_result {
-    RECORD_MORE = 0,    /* no whole record yet: append bytes and ask again */
-    RECORD_MSG = 1,     /* *msg is a new message (the caller's alone), *used bytes are done with */
+    RECORD_MORE = 0, /* no whole record yet: append bytes and ask again */
+    RECORD_MSG = 1, /* *msg is a new message (the caller's alone), *used bytes are done with */
     RECORD_DAMAGED = 2, /* *used bytes belong to no valid record: skip them, count one */
     RECORD_NO_MEMORY = 3, /* a whole record, but no memory for it: *used bytes are done with */
 };
@@ -35,7 +35,7 @@ struct record_reader {
     size_t max_payload; /* a longer LENGTH is damage */
     /* --- inside --- */
     size_t scanned; /* bytes of the current record already searched for a separator */
-    bool skipping;  /* in damage: do not report it twice */
+    bool skipping; /* in damage: do not report it twice */
 };
 
 void record_reader_init(struct record_reader *reader, size_t max_payload);

@@ -17,17 +17,17 @@ struct port_set; /* reassembly/ports.h */
 struct reassembly_config {
     const uint16_t *ports; /* server ports; n_ports 0: all. Copied. */
     size_t n_ports;
-    bool track_responses;  /* --input-raw-track-response */
+    bool track_responses; /* --input-raw-track-response */
     bool allow_incomplete; /* --input-raw-allow-incomplete: cut bodies come out, flagged MSG_CUT */
-    size_t max_head;       /* bytes of one head; 0: HTTP_MAX_HEAD */
-    size_t max_body;       /* bytes of one body; 0: 128 MiB */
-    size_t max_memory;     /* bytes for flows, pieces and unfinished messages; 0: 256 MiB */
-    int64_t expire_ns;     /* a message in progress to which nothing came for so long is given up;
-                              0: 60 s. A response is waited for ten times as long. */
-    int64_t gap_ns;        /* a hole is waited for so long when no ACK tells; 0: 3 s */
-    uint64_t seed;         /* of the flow hash: secret in production, fixed in tests */
-    struct sink *sink;     /* takes the messages. Borrowed */
-    struct books *books;   /* borrowed */
+    size_t max_head; /* bytes of one head; 0: HTTP_MAX_HEAD */
+    size_t max_body; /* bytes of one body; 0: 128 MiB */
+    size_t max_memory; /* bytes for flows, pieces and unfinished messages; 0: 256 MiB */
+    int64_t expire_ns; /* a message in progress to which nothing came for so long is given up;
+                          0: 60 s. A response is waited for ten times as long. */
+    int64_t gap_ns; /* a hole is waited for so long when no ACK tells; 0: 3 s */
+    uint64_t seed; /* of the flow hash: secret in production, fixed in tests */
+    struct sink *sink; /* takes the messages. Borrowed */
+    struct books *books; /* borrowed */
 };
 
 struct reassembly;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What every unit test shares. A test program defines suite(); main() is in unit.c, which prints TAP
- * and runs each test in a process of its own. Test names are sentences. */
+/* What every unit test shares. A test program defines suite(); main() is in unit.c, which prints
+ * TAP and runs each test in a process of its own. Test names are sentences. */
 #pragma once
 
 #include <check.h>
