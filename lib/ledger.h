@@ -83,5 +83,6 @@ int64_t account_reassembly_gap(const struct account *input);
 /* True when, with all threads ended, both laws hold everywhere. Else false and the first breach in
  * text. */
 bool ledger_balances(const struct ledger *ledger, char *text, size_t size);
-/* Requests and messages lost against all that were seen, 0..1: for --max-loss. */
+/* The worst share lost, 0..1, for --max-loss: of requests in capture, or of messages at an output.
+ */
 double ledger_loss(const struct ledger *ledger);

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/msg.h"
+
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/hash.h"
+#include "lib/mem.h"
+
+static_assert(offsetof(struct msg, bytes) == sizeof(struct msg), "payload follows without padding");
+
+struct msg *msg_new(size_t cap)
+{
+    struct msg *msg = mem_alloc(MEM_MSG, sizeof(*msg) + cap);
+    if (!msg)
+        return NULL;
+    memset(msg, 0, sizeof(*msg)); /* the payload is the caller's to write */
+    atomic_init(&msg->refs, 1);
+    return msg;
+}
+
+struct msg *msg_resize(struct msg *msg, size_t cap)
+{
+    assert(atomic_load_explicit(&msg->refs, memory_order_relaxed) == 1);
+    assert(cap >= msg->len);
+    return mem_realloc(MEM_MSG, msg, sizeof(*msg) + cap);
+}
+
+struct msg *msg_like(const struct msg *msg, size_t cap)
+{
+    struct msg *copy = mem_alloc(MEM_MSG, sizeof(*copy) + cap);
+    if (!copy)
+        return NULL;
+    memcpy(copy, msg, sizeof(*copy));
+    atomic_init(&copy->refs, 1);
+    copy->len = 0;
+    return copy;
+}
+
+const struct msg *msg_ref(const struct msg *msg)
+{
+    /* the one field that is not part of the message's value */
+    atomic_uint *refs = (atomic_uint *)&msg->refs;
+    atomic_fetch_add_explicit(refs, 1, memory_order_relaxed);
+    return msg;
+}
+
+void msg_unref(const struct msg *msg)
+{
+    if (!msg)
+        return;
+    atomic_uint *refs = (atomic_uint *)&msg->refs;
+    /* a lone owner needs no locked instruction: nobody else can be counting */
+    if (atomic_load_explicit(refs, memory_order_acquire) != 1 &&
+        atomic_fetch_sub_explicit(refs, 1, memory_order_acq_rel) != 1)
+        return;
+    mem_free((void *)msg);
+}
+
+bool msg_set_id(struct msg *msg, struct span id)
+{
+    if (id.len > MSG_ID_MAX)
+        return false;
+    memcpy(msg->id, id.ptr, id.len);
+    msg->id_len = (uint8_t)id.len;
+    return true;
+}
+
+void msg_parse_head(struct msg *msg)
+{
+    enum http_kind kind = msg->type == MSG_REQUEST ? HTTP_REQUEST : HTTP_RESPONSE;
+    if (!http_parse_head(kind, msg->bytes, msg->len, &msg->http))
+        msg->http = (struct http_view){0};
+}
+
+static uint64_t endpoint_hash(const struct endpoint *e)
+{
+    return hash64(e->addr, e->family == 4 ? 4 : 16, e->port);
+}
+
+/* gor's id: client port (4 digits), server port (4), client address (8), then the request (8). */
+#define GOR_ID_LEN 24
+#define GOR_ID_CONN 16
+
+void msg_set_conn(struct msg *msg)
+{
+    if (msg->src.family != 0 && msg->dst.family != 0)
+        /* a sum does not care which end is which */
+        msg->conn = endpoint_hash(&msg->src) + endpoint_hash(&msg->dst);
+    else
+        msg->conn = hash64(msg->id, msg->id_len == GOR_ID_LEN ? GOR_ID_CONN : msg->id_len, 0);
+}
+
+size_t endpoint_format(char *out, const struct endpoint *e)
+{
+    char addr[INET6_ADDRSTRLEN];
+    if (e->family == 0)
+        return (size_t)snprintf(out, ENDPOINT_TEXT_MAX, "-");
+    if (!inet_ntop(e->family == 4 ? AF_INET : AF_INET6, e->addr, addr, sizeof(addr)))
+        return (size_t)snprintf(out, ENDPOINT_TEXT_MAX, "-");
+    return (size_t)snprintf(out, ENDPOINT_TEXT_MAX, e->family == 4 ? "%s:%u" : "[%s]:%u", addr,
+                            (unsigned)e->port);
+}
+
+/* A port of 1 to 5 digits, at most 65535. */
+static bool parse_port(struct span text, uint16_t *port)
+{
+    uint32_t n = 0;
+    if (text.len == 0 || text.len > 5)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] < '0' || text.ptr[i] > '9')
+            return false;
+        n = n * 10 + (uint32_t)(text.ptr[i] - '0');
+    }
+    *port = (uint16_t)n;
+    return n <= UINT16_MAX;
+}
+
+bool endpoint_parse(struct span text, struct endpoint *e)
+{
+    struct endpoint found = {0};
+    char addr[INET6_ADDRSTRLEN];
+    size_t addr_len = text.len;
+    while (addr_len > 0 && text.ptr[addr_len - 1] != ':')
+        addr_len--;
+    if (addr_len < 2 || !parse_port(span_from(text, addr_len), &found.port))
+        return false;
+    struct span host = span_of(text.ptr, addr_len - 1);
+    found.family = host.ptr[0] == '[' ? 6 : 4;
+    if (found.family == 6) {
+        if (host.len < 2 || host.ptr[host.len - 1] != ']')
+            return false;
+        host = span_of(host.ptr + 1, host.len - 2);
+    }
+    if (host.len >= sizeof(addr))
+        return false;
+    memcpy(addr, host.ptr, host.len);
+    addr[host.len] = '\0';
+    if (inet_pton(found.family == 4 ? AF_INET : AF_INET6, addr, found.addr) != 1)
+        return false;
+    *e = found;
+    return true;
+}
+
+bool endpoint_eq(const struct endpoint *a, const struct endpoint *b)
+{
+    return a->family == b->family && a->port == b->port &&
+           memcmp(a->addr, b->addr, sizeof(a->addr)) == 0;
+}
