@@ -8,13 +8,13 @@
 
 enum limit_kind {
     LIMIT_NONE = 0,
-    LIMIT_RATE, /* "|10": at most 10 messages in any second */
+    LIMIT_RATE, /* "|10": at most 10 in any second; "|0.5": one in two seconds */
     LIMIT_PERCENT, /* "|10%", "|0.5%": a share; on a file input the speed of the replay */
 };
 
 struct limit {
     enum limit_kind kind;
-    uint64_t rate; /* LIMIT_RATE: messages per second, >= 1 */
+    double rate; /* LIMIT_RATE: messages per second, > 0 */
     double percent; /* LIMIT_PERCENT: > 0; up to 100 unless it is a speed */
 };
 
@@ -37,7 +37,9 @@ MUST_CHECK int limiter_new(struct limiter **limiterp, const struct limit *limit)
 void limiter_free(struct limiter *limiter);
 
 /* Percent: after n requests exactly floor(n * percent / 100) have been admitted: not a coin flip.
- * Rate: never more than rate in any second that ends now (a sliding window over the times
- * admitted). A response (2, 3) shares the fate of its request: it is asked by id, and is not
- * counted. now_ns: CLOCK_MONOTONIC. */
+ * Rate: a window slides over the times of those admitted, so that no second holds more than the
+ * whole part of rate. It is LIMIT_MARGIN_NS longer than a second, so that this is true at the
+ * target too, where messages arrive a little unevenly. A response (2, 3) is not counted: it shares
+ * the fate of its request, which is remembered by id. now_ns: CLOCK_MONOTONIC. */
+#define LIMIT_MARGIN_NS (10 * NS_PER_MS)
 enum admission limiter_admit(struct limiter *limiter, const struct msg *msg, int64_t now_ns);

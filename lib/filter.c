@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: MIT */
+#include "lib/filter.h"
+
+#include <errno.h>
+
+#include "lib/fates.h"
+#include "lib/mem.h"
+
+/* Requests whose fate is remembered for their responses. */
+#define REMEMBERED 65536
+
+struct filter_chain {
+    struct fates *fates; /* what became of recent requests; NULL for an empty chain */
+    size_t n;
+    struct filter *filters[];
+};
+
+int filter_chain_new(struct filter_chain **chainp, const struct filter_ops *const *ops,
+                     size_t n_ops, const struct options *options, struct err *err)
+{
+    struct filter_chain *chain =
+        mem_zalloc(MEM_OTHER, sizeof(*chain) + n_ops * sizeof(chain->filters[0]));
+    if (!chain)
+        return err_sys(err, ENOMEM, "filters");
+    int r = 0;
+    for (size_t i = 0; i < n_ops && r == 0; i++) {
+        struct filter *filter = NULL;
+        assert(ops[i]->open && ops[i]->apply && ops[i]->close);
+        r = ops[i]->open(&filter, options, err);
+        if (filter)
+            chain->filters[chain->n++] = filter;
+    }
+    if (r == 0 && chain->n > 0 && fates_new(&chain->fates, REMEMBERED) < 0)
+        r = err_sys(err, ENOMEM, "filters");
+    if (r < 0) {
+        filter_chain_free(chain);
+        return r;
+    }
+    *chainp = chain;
+    return 0;
+}
+
+void filter_chain_free(struct filter_chain *chain)
+{
+    if (!chain)
+        return;
+    for (size_t i = 0; i < chain->n; i++)
+        chain->filters[i]->ops->close(chain->filters[i]);
+    fates_free(chain->fates);
+    mem_free(chain);
+}
+
+/* Runs a request through all filters. *out is a new reference when the result is REPLACE. */
+static enum verdict judge(struct filter_chain *chain, const struct msg *msg, const struct msg **out)
+{
+    const struct msg *current = msg;
+    enum verdict verdict = VERDICT_PASS;
+    for (size_t i = 0; i < chain->n; i++) {
+        const struct msg *next = NULL;
+        verdict = chain->filters[i]->ops->apply(chain->filters[i], current, &next);
+        if (verdict == VERDICT_DROP || verdict == VERDICT_FAIL)
+            break;
+        if (verdict == VERDICT_REPLACE) {
+            if (current != msg)
+                msg_unref(current);
+            current = next;
+        }
+    }
+    if (verdict == VERDICT_DROP || verdict == VERDICT_FAIL) {
+        if (current != msg)
+            msg_unref(current);
+        return verdict;
+    }
+    if (current == msg)
+        return VERDICT_PASS;
+    *out = current;
+    return VERDICT_REPLACE;
+}
+
+enum verdict filter_chain_apply(struct filter_chain *chain, const struct msg *msg,
+                                const struct msg **out)
+{
+    if (chain->n == 0)
+        return VERDICT_PASS;
+    /* a response shares its request's fate, and one whose request was never judged passes nothing
+     * that a request would have been asked for */
+    if (msg->type != MSG_REQUEST)
+        return fates_get(chain->fates, msg_id(msg)) == VERDICT_PASS ? VERDICT_PASS : VERDICT_DROP;
+    enum verdict verdict = judge(chain, msg, out);
+    fates_put(chain->fates, msg_id(msg), verdict == VERDICT_REPLACE ? VERDICT_PASS : verdict);
+    return verdict;
+}
