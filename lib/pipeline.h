@@ -64,6 +64,7 @@ void pipeline_reopen(struct pipeline *pipe);
 
 /* A descriptor that becomes readable when all threads have ended. */
 int pipeline_done_fd(const struct pipeline *pipe);
-/* Waits for all threads. 0, or the first input's or output's error. STATUS_NOT_DRAINED when
- * messages were abandoned. */
-int pipeline_join(struct pipeline *pipe, struct err *err);
+/* Waits for all threads, then closes inputs and outputs. 0; -EIO: the first fault of an input;
+ * -EBUSY: messages were abandoned; -ETIMEDOUT: a thread hangs in a system call and was left behind:
+ * the pipeline must not be freed, only the process can end. err is filled for all but 0. */
+MUST_CHECK int pipeline_join(struct pipeline *pipe, struct err *err);

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/* Assembly, threads and the order of stopping. What an input thread does with a message stands in
+ * pipeline_in.c, what an output thread does in pipeline_out.c. */
+#include "lib/pipeline.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/mem.h"
+#include "lib/pipeline_internal.h"
+
+/* At the natural end of the inputs nobody is waiting at a prompt, so an output may be silent for
+ * longer before it is given up. */
+#define NATURAL_PATIENCE_NS (30 * NS_PER_S)
+/* After giving up, threads that hang in a system call are left behind. */
+#define GRACE_MS 1000
+
+static void signal_fd(int fd)
+{
+    uint64_t one = 1;
+    ssize_t n = write(fd, &one, sizeof(one));
+    (void)n;
+}
+
+int pipeline_new(struct pipeline **pipep, const struct pipeline_config *config, struct err *err)
+{
+    struct pipeline *pipe = mem_zalloc(MEM_OTHER, sizeof(*pipe));
+    if (!pipe)
+        return err_sys(err, ENOMEM, "pipeline");
+    pipe->config = *config;
+    pipe->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    pipe->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    pipe->give_up_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    pthread_mutex_init(&pipe->fault_lock, NULL);
+    if (pipe->stop_fd == -1 || pipe->done_fd == -1 || pipe->give_up_fd == -1) {
+        int r = err_sys(err, errno, "pipeline: eventfd");
+        pipeline_free(pipe);
+        return r;
+    }
+    *pipep = pipe;
+    return 0;
+}
+
+static void close_parts(struct pipeline *pipe)
+{
+    for (size_t i = 0; i < pipe->n_lanes; i++) {
+        struct lane *lane = pipe->lanes[i];
+        lane->in->ops->close(lane->in);
+        filter_chain_free(lane->chain);
+        limiter_free(lane->limiter);
+        fates_free(lane->split);
+        mem_free(lane);
+    }
+    for (size_t i = 0; i < pipe->n_exits; i++) {
+        struct exit_lane *lane = pipe->exits[i];
+        lane->out->ops->close(lane->out);
+        limiter_free(lane->limiter);
+        queue_free(lane->queue);
+        mem_free(lane);
+    }
+    pipe->n_lanes = pipe->n_exits = 0;
+}
+
+void pipeline_free(struct pipeline *pipe)
+{
+    if (!pipe)
+        return;
+    close_parts(pipe);
+    int fds[] = {pipe->stop_fd, pipe->done_fd, pipe->give_up_fd};
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++)
+        if (fds[i] != -1)
+            close(fds[i]);
+    pthread_mutex_destroy(&pipe->fault_lock);
+    mem_free(pipe);
+}
+
+int pipeline_stop_fd(const struct pipeline *pipe)
+{
+    return pipe->stop_fd;
+}
+
+int pipeline_done_fd(const struct pipeline *pipe)
+{
+    return pipe->done_fd;
+}
+
+int pipeline_add_output(struct pipeline *pipe, struct output *out, struct account *account,
+                        const struct limit *limit, struct err *err)
+{
+    const struct output_ops *ops = out->ops;
+    assert(ops->open && ops->write && ops->close && out->books);
+    assert(pipe->n_lanes == 0); /* lanes hold a page per output */
+    struct exit_lane *lane = mem_zalloc(MEM_OTHER, sizeof(*lane));
+    if (!lane || pipe->n_exits == MAX_OUTPUTS) {
+        mem_free(lane);
+        ops->close(out);
+        return lane ? err_usage(err, "more than %d outputs", MAX_OUTPUTS)
+                    : err_sys(err, ENOMEM, "output");
+    }
+    lane->pipe = pipe;
+    lane->out = out;
+    pipe->accounts[pipe->n_exits] = account;
+    pipe->exits[pipe->n_exits++] = lane;
+    if (limiter_new(&lane->limiter, limit) < 0 ||
+        queue_new(&lane->queue, pipe->config.queue_msgs, pipe->config.queue_bytes) < 0)
+        return err_sys(err, ENOMEM, "output queue");
+    return 0;
+}
+
+int pipeline_add_input(struct pipeline *pipe, struct input *in, struct books *books,
+                       const struct limit *limit, struct filter_chain *chain, struct err *err)
+{
+    assert(in->ops->open && in->ops->poll && in->ops->close);
+    struct lane *lane = mem_zalloc(MEM_OTHER, sizeof(*lane));
+    if (!lane || pipe->n_lanes == MAX_INPUTS) {
+        mem_free(lane);
+        in->ops->close(in);
+        filter_chain_free(chain);
+        return lane ? err_usage(err, "more than %d inputs", MAX_INPUTS)
+                    : err_sys(err, ENOMEM, "input");
+    }
+    lane->pipe = pipe;
+    lane->in = in;
+    lane->books = books;
+    lane->chain = chain;
+    lane->sink.put = lane_put;
+    lane->waits = pipe->config.when_full == WHEN_FULL_BLOCK ||
+                  (pipe->config.when_full == WHEN_FULL_AUTO && !in->ops->live);
+    pipe->lanes[pipe->n_lanes++] = lane;
+    for (size_t i = 0; i < pipe->n_exits; i++) {
+        lane->pages[i] = account_page(pipe->accounts[i]);
+        if (!lane->pages[i])
+            return err_sys(err, ENOMEM, "input");
+    }
+    if (limiter_new(&lane->limiter, limit) < 0 || fates_new(&lane->split, SPLIT_REMEMBERED) < 0)
+        return err_sys(err, ENOMEM, "input");
+    return 0;
+}
+
+/* The first fault of a thread is what the program ends with. */
+void pipeline_fault(struct pipeline *pipe, const struct err *err)
+{
+    pthread_mutex_lock(&pipe->fault_lock);
+    if (!pipe->faulted) {
+        pipe->faulted = true;
+        pipe->fault = *err;
+    }
+    pthread_mutex_unlock(&pipe->fault_lock);
+}
+
+/* The last input to end closes the queues; the last thread of all tells the owner. */
+void pipeline_input_ended(struct pipeline *pipe)
+{
+    if (atomic_fetch_sub(&pipe->inputs_running, 1) == 1) {
+        atomic_store(&pipe->draining, true);
+        for (size_t i = 0; i < pipe->n_exits; i++)
+            queue_close(pipe->exits[i]->queue);
+    }
+    pipeline_thread_ended(pipe);
+}
+
+void pipeline_thread_ended(struct pipeline *pipe)
+{
+    mem_thread_flush();
+    if (atomic_fetch_sub(&pipe->threads_running, 1) == 1)
+        signal_fd(pipe->done_fd);
+}
+
+bool pipeline_gave_up(struct pipeline *pipe, int64_t last_progress_ns)
+{
+    if (atomic_load(&pipe->give_up))
+        return true;
+    if (!pipeline_is_ending(pipe))
+        return false;
+    int64_t now = clock_mono_ns();
+    int64_t stopped = atomic_load(&pipe->stopped_ns);
+    if (stopped != 0)
+        return now - stopped > pipe->config.drain_ns;
+    int64_t patience =
+        pipe->config.drain_ns > NATURAL_PATIENCE_NS ? pipe->config.drain_ns : NATURAL_PATIENCE_NS;
+    return now - last_progress_ns > patience;
+}
+
+static int start_thread(struct pipeline *pipe, pthread_t *thread, void *(*run)(void *), void *arg,
+                        struct err *err)
+{
+    atomic_fetch_add(&pipe->threads_running, 1);
+    int r = pthread_create(thread, NULL, run, arg);
+    if (r == 0)
+        return 0;
+    atomic_fetch_sub(&pipe->threads_running, 1);
+    return err_sys(err, r, "cannot start a thread");
+}
+
+int pipeline_start(struct pipeline *pipe, struct err *err)
+{
+    assert(pipe->n_lanes > 0 && pipe->n_exits > 0);
+    sigset_t all, old;
+    sigfillset(&all); /* signals are the main thread's */
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    atomic_store(&pipe->inputs_running, (int)pipe->n_lanes);
+    /* held until all are started, so that a quick one does not announce the end */
+    atomic_store(&pipe->threads_running, 1);
+    int r = 0;
+    for (size_t i = 0; i < pipe->n_exits && r == 0; i++) {
+        r = start_thread(pipe, &pipe->exits[i]->thread, exit_lane_run, pipe->exits[i], err);
+        pipe->exits[i]->started = r == 0;
+    }
+    for (size_t i = 0; i < pipe->n_lanes && r == 0; i++) {
+        r = start_thread(pipe, &pipe->lanes[i]->thread, lane_run, pipe->lanes[i], err);
+        pipe->lanes[i]->started = r == 0;
+    }
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (r < 0) {
+        /* inputs that never ran must not be waited for */
+        for (size_t i = 0; i < pipe->n_lanes; i++)
+            if (!pipe->lanes[i]->started && atomic_fetch_sub(&pipe->inputs_running, 1) == 1)
+                for (size_t k = 0; k < pipe->n_exits; k++)
+                    queue_close(pipe->exits[k]->queue);
+        pipeline_stop(pipe);
+        pipeline_stop(pipe);
+        struct err later; /* the first error is the one to tell */
+        pipeline_thread_ended(pipe);
+        int joined = pipeline_join(pipe, &later);
+        assert(joined != -ETIMEDOUT); /* nothing was taken in that an output could hang on */
+        return r;
+    }
+    pipeline_thread_ended(pipe);
+    return 0;
+}
+
+void pipeline_stop(struct pipeline *pipe)
+{
+    int64_t never = 0;
+    if (atomic_compare_exchange_strong(&pipe->stopped_ns, &never, clock_mono_ns())) {
+        atomic_store(&pipe->stop, true);
+        signal_fd(pipe->stop_fd);
+        return;
+    }
+    atomic_store(&pipe->give_up, true);
+    signal_fd(pipe->give_up_fd);
+    for (size_t i = 0; i < pipe->n_exits; i++)
+        queue_wake(pipe->exits[i]->queue);
+}
+
+void pipeline_reopen(struct pipeline *pipe)
+{
+    for (size_t i = 0; i < pipe->n_exits; i++) {
+        atomic_store(&pipe->exits[i]->reopen, true);
+        queue_wake(pipe->exits[i]->queue);
+    }
+}
+
+/* Waits for the last thread; after giving up only for a moment. False: some hang. */
+static bool wait_for_threads(struct pipeline *pipe)
+{
+    struct pollfd fds[] = {{.fd = pipe->done_fd, .events = POLLIN},
+                           {.fd = pipe->give_up_fd, .events = POLLIN}};
+    while (atomic_load(&pipe->threads_running) > 0) {
+        bool hurry = atomic_load(&pipe->give_up);
+        int n = poll(fds, hurry ? 1 : 2, hurry ? GRACE_MS : 1000);
+        if (hurry && n == 0)
+            return false;
+        int64_t stopped = atomic_load(&pipe->stopped_ns);
+        if (stopped != 0 && clock_mono_ns() - stopped > pipe->config.drain_ns + NS_PER_S)
+            pipeline_stop(pipe); /* an output that hangs in a system call does not look up */
+    }
+    return true;
+}
+
+int pipeline_join(struct pipeline *pipe, struct err *err)
+{
+    bool all_ended = wait_for_threads(pipe);
+    if (all_ended) {
+        for (size_t i = 0; i < pipe->n_lanes; i++)
+            if (pipe->lanes[i]->started)
+                pthread_join(pipe->lanes[i]->thread, NULL);
+        for (size_t i = 0; i < pipe->n_exits; i++)
+            if (pipe->exits[i]->started)
+                pthread_join(pipe->exits[i]->thread, NULL);
+    }
+    if (!all_ended) {
+        err_failure(err, "an output hangs and was given up");
+        err->status = STATUS_NOT_DRAINED;
+        return -ETIMEDOUT;
+    }
+    /* closing settles what was still under way, so it comes before the books are read */
+    size_t n_exits = pipe->n_exits;
+    close_parts(pipe);
+    if (pipe->faulted) {
+        *err = pipe->fault;
+        return -EIO;
+    }
+    uint64_t abandoned = 0;
+    for (size_t i = 0; i < n_exits; i++)
+        abandoned += account_sum(pipe->accounts[i], BOOK_ABANDONED);
+    if (abandoned > 0) {
+        err_failure(err, "%" PRIu64 " messages could not be delivered in time", abandoned);
+        err->status = STATUS_NOT_DRAINED;
+        return -EBUSY;
+    }
+    return 0;
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* Shared by pipeline.c, pipeline_in.c and pipeline_out.c; nobody else includes this. */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "lib/fates.h"
+#include "lib/pipeline.h"
+#include "lib/queue.h"
+
+#define MAX_INPUTS 64
+#define MAX_OUTPUTS 64
+/* Requests of which --split-output remembers where they went, for their responses. */
+#define SPLIT_REMEMBERED 65536
+
+/* An input and its thread. */
+struct lane {
+    struct sink sink; /* what the input puts into */
+    struct pipeline *pipe;
+    struct input *in;
+    struct books *books;
+    struct limiter *limiter;
+    struct filter_chain *chain; /* may be NULL */
+    struct fates *split; /* request id -> output, with --split-output */
+    size_t turn; /* next output, with --split-output */
+    bool waits; /* for room in a full queue; else drops */
+    struct books *pages[MAX_OUTPUTS]; /* this thread's page of each output's account */
+    pthread_t thread;
+    bool started;
+};
+
+/* An output, its queue and its thread. */
+struct exit_lane {
+    struct pipeline *pipe;
+    struct output *out;
+    struct limiter *limiter;
+    struct queue *queue;
+    atomic_bool reopen;
+    int64_t progress_ns; /* when a message last found its fate */
+    uint64_t settled; /* messages that had, then */
+    pthread_t thread;
+    bool started;
+};
+
+struct pipeline {
+    struct pipeline_config config;
+    int stop_fd, done_fd, give_up_fd; /* eventfds */
+    atomic_bool stop; /* inputs: no more */
+    atomic_bool draining; /* all inputs have ended */
+    atomic_bool give_up; /* outputs: at once */
+    atomic_int_fast64_t stopped_ns; /* when pipeline_stop() was called; 0: not yet */
+    atomic_int inputs_running, threads_running;
+    size_t n_lanes, n_exits;
+    struct lane *lanes[MAX_INPUTS];
+    struct exit_lane *exits[MAX_OUTPUTS];
+    struct account *accounts[MAX_OUTPUTS]; /* of the exits; outlive them */
+    pthread_mutex_t fault_lock;
+    struct err fault;
+    bool faulted;
+};
+
+/* Stopping or draining: from here on outputs watch the time. */
+static inline bool pipeline_is_ending(struct pipeline *pipe)
+{
+    return atomic_load_explicit(&pipe->draining, memory_order_relaxed) ||
+           atomic_load_explicit(&pipe->stop, memory_order_relaxed);
+}
+
+void *lane_run(void *lane);
+void lane_put(struct sink *sink, const struct msg *msg);
+void *exit_lane_run(void *lane);
+
+void pipeline_fault(struct pipeline *pipe, const struct err *err);
+void pipeline_input_ended(struct pipeline *pipe);
+void pipeline_thread_ended(struct pipeline *pipe);
+/* Should an output whose last progress was then stop trying? */
+bool pipeline_gave_up(struct pipeline *pipe, int64_t last_progress_ns);

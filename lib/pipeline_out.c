@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT */
+/* What an output's thread does: take from the queue, limit, write, poll; at the end, drain. */
+#include <poll.h>
+
+#include "lib/clock.h"
+#include "lib/pipeline_internal.h"
+
+/* An output with I/O of its own is polled at least once per so many messages. */
+#define POLL_EVERY 32
+#define BUSY_POLL_MS 50
+#define IDLE_POLL_MS 1000
+#define FLUSH_POLL_MS 50
+
+static uint64_t settled_by(const struct books *page)
+{
+    return book_get(page, BOOK_DELIVERED) + book_get(page, BOOK_FAILED) +
+           book_get(page, BOOK_SKIPPED) + book_get(page, BOOK_SAMPLED) +
+           book_get(page, BOOK_LIMITED);
+}
+
+static bool gave_up(struct exit_lane *lane)
+{
+    if (likely(!pipeline_is_ending(lane->pipe)))
+        return false;
+    uint64_t settled = settled_by(lane->out->books);
+    if (settled != lane->settled || lane->progress_ns == 0) {
+        lane->settled = settled;
+        lane->progress_ns = clock_mono_ns();
+    }
+    return pipeline_gave_up(lane->pipe, lane->progress_ns);
+}
+
+static void poll_output(struct exit_lane *lane, int wake_fd, int timeout_ms)
+{
+    lane->out->ops->poll(lane->out, wake_fd, timeout_ms);
+}
+
+/* Takes msg. */
+static void write_one(struct exit_lane *lane, const struct msg *msg)
+{
+    struct output *out = lane->out;
+    enum output_result r = out->ops->write(out, msg);
+    while (r == OUTPUT_BUSY) {
+        assert(out->ops->poll);
+        if (gave_up(lane)) {
+            book_one(out->books, BOOK_ABANDONED);
+            msg_unref(msg);
+            return;
+        }
+        poll_output(lane, -1, BUSY_POLL_MS);
+        r = out->ops->write(out, msg);
+    }
+    switch (r) {
+    case OUTPUT_DONE:
+        book_one(out->books, BOOK_DELIVERED);
+        book_add(out->books, BOOK_DELIVERED_BYTES, msg->len);
+        break;
+    case OUTPUT_SKIPPED:
+        book_one(out->books, BOOK_SKIPPED);
+        break;
+    case OUTPUT_FAILED:
+        book_one(out->books, BOOK_FAILED);
+        break;
+    case OUTPUT_TAKEN: /* has a reference of its own, and settles it */
+    case OUTPUT_BUSY:
+        break;
+    }
+    msg_unref(msg);
+}
+
+/* Takes msg. */
+static void admit_one(struct exit_lane *lane, const struct msg *msg)
+{
+    enum admission a = lane->limiter ? limiter_admit(lane->limiter, msg, clock_mono_ns()) : ADMIT;
+    if (a == ADMIT) {
+        write_one(lane, msg);
+        return;
+    }
+    book_one(lane->out->books, a == SAMPLED_OUT ? BOOK_SAMPLED : BOOK_LIMITED);
+    msg_unref(msg);
+}
+
+/* Sleeps until there is a message, a flag to look at, or the output's own work. */
+static void idle(struct exit_lane *lane)
+{
+    if (!queue_arm(lane->queue))
+        return;
+    if (lane->out->ops->poll) {
+        poll_output(lane, queue_fd(lane->queue), IDLE_POLL_MS);
+    } else {
+        struct pollfd fd = {.fd = queue_fd(lane->queue), .events = POLLIN};
+        poll(&fd, 1, IDLE_POLL_MS);
+    }
+    queue_disarm(lane->queue);
+}
+
+static void drain(struct exit_lane *lane)
+{
+    const struct output_ops *ops = lane->out->ops;
+    while (ops->flush && ops->flush(lane->out) == OUTPUT_BUSY && !gave_up(lane))
+        poll_output(lane, -1, FLUSH_POLL_MS);
+    /* given up: what is left in the queue has a fate too */
+    for (const struct msg *msg = queue_take(lane->queue); msg; msg = queue_take(lane->queue)) {
+        book_one(lane->out->books, BOOK_ABANDONED);
+        msg_unref(msg);
+    }
+}
+
+void *exit_lane_run(void *arg)
+{
+    struct exit_lane *lane = arg;
+    const struct output_ops *ops = lane->out->ops;
+    unsigned since_poll = 0;
+    while (!queue_is_done(lane->queue) && !gave_up(lane)) {
+        if (atomic_load_explicit(&lane->reopen, memory_order_relaxed) &&
+            atomic_exchange(&lane->reopen, false) && ops->reopen)
+            ops->reopen(lane->out);
+        const struct msg *msg = queue_take(lane->queue);
+        if (!msg) {
+            idle(lane);
+            continue;
+        }
+        admit_one(lane, msg);
+        if (ops->poll && ++since_poll >= POLL_EVERY) {
+            poll_output(lane, -1, 0);
+            since_poll = 0;
+        }
+    }
+    drain(lane);
+    pipeline_thread_ended(lane->pipe);
+    return NULL;
+}
