@@ -46,6 +46,7 @@ struct account {
     enum account_kind kind;
     char *name;
     struct page *pages;
+    struct histogram *lateness;
     struct account *next;
 };
 
@@ -80,6 +81,7 @@ static void account_free(struct account *account)
         account->pages = page->next;
         free(page);
     }
+    mem_free(account->lateness);
     mem_free(account->name);
     mem_free(account);
 }
@@ -103,8 +105,9 @@ struct account *ledger_account(struct ledger *ledger, enum account_kind kind, co
         return NULL;
     account->kind = kind;
     account->name = mem_strdup(MEM_OTHER, name);
-    if (!account->name) {
-        mem_free(account);
+    account->lateness = mem_zalloc(MEM_OTHER, sizeof(*account->lateness));
+    if (!account->name || !account->lateness) {
+        account_free(account);
         return NULL;
     }
     *ledger->last = account;
@@ -152,6 +155,11 @@ const struct account *ledger_nth(const struct ledger *ledger, enum account_kind 
 const char *account_name(const struct account *account)
 {
     return account->name;
+}
+
+struct histogram *account_lateness(const struct account *account)
+{
+    return account->lateness;
 }
 
 static int64_t output_gap(const struct account *output)

@@ -16,6 +16,7 @@
 #include <stdatomic.h>
 
 #include "lib/base.h"
+#include "lib/histogram.h"
 
 enum book {
 #define BOOK(NAME, name, text) BOOK_##NAME,
@@ -75,6 +76,10 @@ uint64_t ledger_sum(const struct ledger *ledger, enum account_kind kind, enum bo
 /* The accounts of a kind in order of making; NULL after the last. */
 const struct account *ledger_nth(const struct ledger *ledger, enum account_kind kind, size_t n);
 const char *account_name(const struct account *account);
+
+/* How late messages with a due time reached this output, when it took them. Written by the output's
+ * thread, read by any. */
+struct histogram *account_lateness(const struct account *account);
 
 /* Messages of an output whose fate is still open: in its queue, or under way. */
 uint64_t account_open(const struct account *output);

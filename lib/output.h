@@ -37,6 +37,7 @@ struct output {
 
 struct output_ops {
     const char *option; /* "output-http" */
+    bool is_switch; /* the option takes no address: --output-stdout */
     bool requests_only; /* responses need not be queued for it: the pipeline counts them skipped */
 
     /* *outp is set on success only. Main thread. */

@@ -35,6 +35,7 @@ struct exit_lane {
     struct pipeline *pipe;
     struct output *out;
     struct limiter *limiter;
+    struct histogram *lateness; /* the account's */
     struct queue *queue;
     atomic_bool reopen;
     int64_t progress_ns; /* when a message last found its fate */

@@ -50,6 +50,8 @@ static void write_one(struct exit_lane *lane, const struct msg *msg)
         poll_output(lane, -1, BUSY_POLL_MS);
         r = out->ops->write(out, msg);
     }
+    if (msg->due_ns != 0 && r != OUTPUT_SKIPPED)
+        histogram_add(lane->lateness, clock_mono_ns() - msg->due_ns);
     switch (r) {
     case OUTPUT_DONE:
         book_one(out->books, BOOK_DELIVERED);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/* Counts of durations, with a relative error of at most 1/16: enough for percentiles. One writer;
+ * any thread may read. All zero is empty. */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "lib/base.h"
+
+#define HISTOGRAM_SUB 16
+#define HISTOGRAM_BUCKETS (61 * HISTOGRAM_SUB)
+
+struct histogram {
+    atomic_uint_fast64_t count, max_ns;
+    atomic_uint_fast64_t buckets[HISTOGRAM_BUCKETS];
+};
+
+/* A negative duration counts as 0. */
+void histogram_add(struct histogram *h, int64_t ns);
+uint64_t histogram_count(const struct histogram *h);
+int64_t histogram_max_ns(const struct histogram *h);
+/* The duration below or at which a share of share (0..1) lies; 0 when empty. */
+int64_t histogram_at_ns(const struct histogram *h, double share);
