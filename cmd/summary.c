@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/summary.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "config.h"
+#include "lib/clock.h"
+
+static int64_t started_ns;
+
+/* The counters of an input and of an output, as books.def has them in order. */
+#define FIRST_OF_INPUT BOOK_PACKETS
+#define LAST_OF_INPUT BOOK_PRODUCED
+#define FIRST_OF_OUTPUT BOOK_SEEN
+#define LAST_OF_OUTPUT (BOOKS - 1)
+
+void summary_start(void)
+{
+    started_ns = clock_mono_ns();
+}
+
+static double seconds(int64_t ns)
+{
+    return (double)ns / (double)NS_PER_S;
+}
+
+/* 1234567 as "1,234,567"; by value, so that several fit in one printf. */
+struct number {
+    char text[32];
+};
+
+static struct number grouped(uint64_t n)
+{
+    char digits[24];
+    struct number out = {""};
+    int len = snprintf(digits, sizeof(digits), "%" PRIu64, n);
+    char *p = out.text;
+    for (int i = 0; i < len; i++) {
+        if (i > 0 && (len - i) % 3 == 0)
+            *p++ = ',';
+        *p++ = digits[i];
+    }
+    *p = '\0';
+    return out;
+}
+
+/* A counter and the words that follow its number. */
+struct term {
+    enum book book;
+    const char *words;
+};
+
+/* "  N seen = N delivered + N failed": the first of law is the sum; of the rest, what is zero is
+ * left out, but for the first. */
+static void print_law(FILE *f, const struct account *a, const struct term *law, size_t n)
+{
+    fprintf(f, "  %s %s", grouped(account_sum(a, law[0].book)).text, law[0].words);
+    for (size_t i = 1; i < n; i++)
+        if (i == 1 || account_sum(a, law[i].book) > 0)
+            fprintf(f, "%s%s %s", i == 1 ? " = " : " + ", grouped(account_sum(a, law[i].book)).text,
+                    law[i].words);
+}
+
+/* "  N a, N b" of those terms that are not zero; no line when all are. */
+static void print_list(FILE *f, const struct account *a, const char *title,
+                       const struct term *terms, size_t n)
+{
+    const char *before = title;
+    for (size_t i = 0; i < n; i++) {
+        if (account_sum(a, terms[i].book) == 0)
+            continue;
+        fprintf(f, "%s%s %s", before, grouped(account_sum(a, terms[i].book)).text, terms[i].words);
+        before = ", ";
+    }
+    if (before != title)
+        fputc('\n', f);
+}
+
+static void print_input(FILE *f, const struct account *a)
+{
+    static const struct term packets[] = {
+        {BOOK_PACKETS, "packets"},
+        {BOOK_KERNEL_DROPS, "lost by the kernel"},
+        {BOOK_INTERFACE_DROPS, "lost by the network card"},
+        {BOOK_UNSEEN_BYTES, "bytes acknowledged but never seen"},
+    };
+    static const struct term requests[] = {
+        {BOOK_REQ_STARTED, "requests"},          {BOOK_REQ_COMPLETE, "complete"},
+        {BOOK_REQ_GAP, "with a hole"},           {BOOK_REQ_CUT, "cut by the snaplen"},
+        {BOOK_REQ_TOO_LARGE, "too large"},       {BOOK_REQ_EVICTED, "evicted (memory)"},
+        {BOOK_REQ_EXPIRED, "expired"},           {BOOK_REQ_MALFORMED, "malformed"},
+        {BOOK_REQ_CLOSED, "cut short by close"}, {BOOK_REQ_OPEN, "still open"},
+    };
+    static const struct term responses[] = {
+        {BOOK_RES_STARTED, "responses"},         {BOOK_RES_COMPLETE, "complete"},
+        {BOOK_RES_GAP, "with a hole"},           {BOOK_RES_CUT, "cut by the snaplen"},
+        {BOOK_RES_TOO_LARGE, "too large"},       {BOOK_RES_EVICTED, "evicted (memory)"},
+        {BOOK_RES_EXPIRED, "expired"},           {BOOK_RES_MALFORMED, "malformed"},
+        {BOOK_RES_CLOSED, "cut short by close"}, {BOOK_RES_OPEN, "still open"},
+    };
+    static const struct term skipped[] = {
+        {BOOK_FLOWS_TLS, "TLS streams"},
+        {BOOK_FLOWS_H2C, "HTTP/2 streams"},
+        {BOOK_FLOWS_OTHER, "streams not HTTP"},
+        {BOOK_RES_ORPHAN, "responses without request"},
+        {BOOK_FLOWS_EVICTED, "connections evicted (memory)"},
+        {BOOK_SKIPPED_LINK, "packets without IP"},
+        {BOOK_SKIPPED_NOT_TCP, "packets not TCP"},
+        {BOOK_SKIPPED_MALFORMED, "malformed packets"},
+        {BOOK_SKIPPED_PORT, "segments of other ports"},
+        {BOOK_SKIPPED_OWN, "segments of refrain itself"},
+        {BOOK_FRAGMENTS_LOST, "fragments lost"},
+    };
+    static const struct term records[] = {
+        {BOOK_RECORDS, "records"},
+        {BOOK_RECORDS_DAMAGED, "damaged (skipped)"},
+        {BOOK_RECORDS_NOT_HTTP, "not HTTP"},
+    };
+    fprintf(f, "%s\n", account_name(a));
+    print_list(f, a, "  ", packets, ARRAY_LEN(packets));
+    if (account_sum(a, BOOK_PACKETS) > 0) {
+        print_law(f, a, requests, ARRAY_LEN(requests));
+        fputc('\n', f);
+    }
+    if (account_sum(a, BOOK_RES_STARTED) > 0) {
+        print_law(f, a, responses, ARRAY_LEN(responses));
+        fputc('\n', f);
+    }
+    print_list(f, a, "  not decoded: ", skipped, ARRAY_LEN(skipped));
+    print_list(f, a, "  ", records, ARRAY_LEN(records));
+}
+
+static void print_lateness(FILE *f, const struct account *a)
+{
+    const struct histogram *h = account_lateness(a);
+    if (histogram_count(h) == 0)
+        return;
+    fprintf(f, "  lateness: p50 %.3f ms, p99 %.3f ms, max %.3f ms\n",
+            (double)histogram_at_ns(h, 0.5) / (double)NS_PER_MS,
+            (double)histogram_at_ns(h, 0.99) / (double)NS_PER_MS,
+            (double)histogram_max_ns(h) / (double)NS_PER_MS);
+}
+
+static void print_output(FILE *f, const struct account *a)
+{
+    static const struct term messages[] = {
+        {BOOK_SEEN, "seen"},
+        {BOOK_DELIVERED, "delivered"},
+        {BOOK_FILTERED, "filtered"},
+        {BOOK_SAMPLED, "sampled out"},
+        {BOOK_LIMITED, "over the rate limit"},
+        {BOOK_DROPPED, "dropped (queue full)"},
+        {BOOK_FAILED, "failed"},
+        {BOOK_ABANDONED, "abandoned"},
+        {BOOK_SPLIT, "given to another output"},
+        {BOOK_SKIPPED, "not for this output"},
+    };
+    static const struct term answers[] = {
+        {BOOK_HTTP_2XX, "2xx"},
+        {BOOK_HTTP_3XX, "3xx"},
+        {BOOK_HTTP_4XX, "4xx"},
+        {BOOK_HTTP_5XX, "5xx"},
+        {BOOK_HTTP_REFUSED, "refused"},
+        {BOOK_HTTP_RESET, "reset"},
+        {BOOK_HTTP_BAD_ANSWER, "not HTTP"},
+        {BOOK_HTTP_TIMEOUT, "timed out"},
+        {BOOK_HTTP_UNSENDABLE, "not sendable"},
+        {BOOK_HTTP_CONNECTIONS, "connections opened"},
+    };
+    fprintf(f, "%s\n", account_name(a));
+    print_law(f, a, messages, ARRAY_LEN(messages));
+    uint64_t open = account_open(a);
+    if (open > 0)
+        fprintf(f, " + %s under way", grouped(open).text);
+    fputc('\n', f);
+    print_list(f, a, "  answers: ", answers, ARRAY_LEN(answers));
+    print_lateness(f, a);
+}
+
+static void print_text(FILE *f, const struct ledger *ledger, enum summary_when when)
+{
+    char breach[256];
+    fprintf(f, "refrain: summary after %.1f s%s\n", seconds(clock_mono_ns() - started_ns),
+            when == SUMMARY_RUNNING ? ", still running" : "");
+    const struct account *a;
+    for (size_t i = 0; (a = ledger_nth(ledger, ACCOUNT_INPUT, i)); i++)
+        print_input(f, a);
+    for (size_t i = 0; (a = ledger_nth(ledger, ACCOUNT_OUTPUT, i)); i++)
+        print_output(f, a);
+    if (when == SUMMARY_RUNNING)
+        return;
+    if (ledger_balances(ledger, breach, sizeof(breach)))
+        fprintf(f, "the books balance: nothing is unaccounted for\n");
+    else
+        fprintf(f, "THE BOOKS DO NOT BALANCE: %s. This is a bug: please report it.\n", breach);
+}
+
+static json_t *json_account(const struct account *a, int first, int last)
+{
+    json_t *o = json_object();
+    json_object_set_new(o, "name", json_string(account_name(a)));
+    for (int book = first; book <= last; book++)
+        json_object_set_new(o, book_name((enum book)book),
+                            json_integer((json_int_t)account_sum(a, (enum book)book)));
+    return o;
+}
+
+static json_t *json_output(const struct account *a)
+{
+    json_t *o = json_account(a, FIRST_OF_OUTPUT, LAST_OF_OUTPUT);
+    const struct histogram *h = account_lateness(a);
+    json_object_set_new(o, "under_way", json_integer((json_int_t)account_open(a)));
+    if (histogram_count(h) == 0)
+        return o;
+    json_object_set_new(o, "lateness_p50_s", json_real(seconds(histogram_at_ns(h, 0.5))));
+    json_object_set_new(o, "lateness_p99_s", json_real(seconds(histogram_at_ns(h, 0.99))));
+    json_object_set_new(o, "lateness_max_s", json_real(seconds(histogram_max_ns(h))));
+    return o;
+}
+
+static void print_json(FILE *f, const struct ledger *ledger, enum summary_when when)
+{
+    char breach[256];
+    const struct account *a;
+    json_t *inputs = json_array(), *outputs = json_array(), *o = json_object();
+    for (size_t i = 0; (a = ledger_nth(ledger, ACCOUNT_INPUT, i)); i++)
+        json_array_append_new(inputs, json_account(a, FIRST_OF_INPUT, LAST_OF_INPUT));
+    for (size_t i = 0; (a = ledger_nth(ledger, ACCOUNT_OUTPUT, i)); i++)
+        json_array_append_new(outputs, json_output(a));
+    json_object_set_new(o, "version", json_string(REFRAIN_VERSION));
+    json_object_set_new(o, "running", json_boolean(when == SUMMARY_RUNNING));
+    json_object_set_new(o, "duration_s", json_real(seconds(clock_mono_ns() - started_ns)));
+    json_object_set_new(o, "balanced",
+                        json_boolean(ledger_balances(ledger, breach, sizeof(breach))));
+    json_object_set_new(o, "loss", json_real(ledger_loss(ledger)));
+    json_object_set_new(o, "inputs", inputs);
+    json_object_set_new(o, "outputs", outputs);
+    char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(9));
+    fprintf(f, "%s\n", text ? text : "{}");
+    free(text);
+    json_decref(o);
+}
+
+void summary_print(const struct ledger *ledger, const struct options *options,
+                   enum summary_when when)
+{
+    char *text = NULL;
+    size_t len = 0;
+    FILE *f = open_memstream(&text, &len);
+    if (!f)
+        return;
+    if (strcmp(options_string(options, "summary"), "json") == 0)
+        print_json(f, ledger, when);
+    else
+        print_text(f, ledger, when);
+    fclose(f);
+    /* one write, so that it does not mix with the lines of other threads */
+    ssize_t n = text ? write(STDERR_FILENO, text, len) : 0;
+    (void)n; /* there is nowhere left to say so */
+    free(text);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* The ledger, told to a person (text) or a program (--summary json), on stderr. */
+#pragma once
+
+#include "lib/ledger.h"
+#include "lib/options.h"
+
+enum summary_when {
+    SUMMARY_RUNNING = 0, /* on SIGUSR1: messages under way are shown as such */
+    SUMMARY_END = 1,
+};
+
+/* Starts the clock that the summary's duration is measured with. */
+void summary_start(void);
+/* Any thread. */
+void summary_print(const struct ledger *ledger, const struct options *options,
+                   enum summary_when when);

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/wire.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cmd/registry.h"
+#include "lib/limit.h"
+#include "lib/mem.h"
+#include "outputs/outputs.h"
+
+#define MAX_ADDRESSES 4096
+#define ACCOUNT_NAME_MAX 256
+
+/* An input that is open, until it is given to the pipeline. */
+struct opened_input {
+    struct input *in;
+    struct books *books;
+    struct limit limit;
+};
+
+struct wiring {
+    const struct options *options;
+    struct ledger *ledger;
+    struct pipeline *pipe;
+    struct err *err;
+    size_t n_inputs;
+    struct opened_input inputs[64];
+    size_t n_outputs;
+};
+
+/* "output-http http://host/", without what stands before an '@' in the authority: a name appears in
+ * logs and summaries, a password must not. */
+static void account_label(char *out, size_t size, const char *option, const char *address)
+{
+    const char *authority = strstr(address, "://");
+    authority = authority ? authority + 3 : address;
+    const char *end = authority + strcspn(authority, "/?#|");
+    const char *at = NULL;
+    for (const char *p = authority; p < end; p++)
+        if (*p == '@')
+            at = p;
+    int scheme_len = (int)(authority - address);
+    snprintf(out, size, "%s%s%.*s%s", option, *address ? " " : "", scheme_len, address,
+             at ? at + 1 : authority);
+}
+
+/* The address of one value of an option, with or without its limit. *copy is to be freed. */
+static int split_limit(struct wiring *w, const char *option, const char *value, char **copy,
+                       struct limit *limit)
+{
+    size_t len;
+    int r = limit_parse(option, value, &len, limit, w->err);
+    if (r < 0)
+        return r;
+    char *address = mem_strdup(MEM_OTHER, value);
+    if (!address)
+        return err_sys(w->err, ENOMEM, "--%s", option);
+    address[len] = '\0';
+    *copy = address;
+    return 0;
+}
+
+static int check_share(struct wiring *w, const char *option, const char *value,
+                       const struct limit *limit)
+{
+    if (limit->kind != LIMIT_PERCENT || limit->percent <= 100)
+        return 0;
+    return err_usage(w->err,
+                     "--%s \"%s\": a share cannot be more than 100%% (a speed above 100%% is for "
+                     "--input-file)",
+                     option, value);
+}
+
+static int open_input(struct wiring *w, const struct input_ops *ops, const char *const *addresses,
+                      size_t n, const struct limit *limit)
+{
+    struct opened_input *slot = &w->inputs[w->n_inputs];
+    char name[ACCOUNT_NAME_MAX];
+    if (w->n_inputs == ARRAY_LEN(w->inputs))
+        return err_usage(w->err, "more than %zu inputs", ARRAY_LEN(w->inputs));
+    account_label(name, sizeof(name), ops->option, addresses[0]);
+    struct account *account = ledger_account(w->ledger, ACCOUNT_INPUT, name);
+    slot->books = account ? account_page(account) : NULL;
+    if (!slot->books)
+        return err_sys(w->err, ENOMEM, "%s", name);
+    struct input_args args = {
+        .addresses = addresses,
+        .n_addresses = n,
+        .options = w->options,
+        .books = slot->books,
+        .stop_fd = pipeline_stop_fd(w->pipe),
+    };
+    slot->limit = *limit;
+    int r = ops->open(&slot->in, &args, w->err);
+    if (r == 0)
+        w->n_inputs++;
+    return r;
+}
+
+/* One input for each value. */
+static int open_each(struct wiring *w, const struct input_ops *ops)
+{
+    const char *value;
+    int r = 0;
+    for (size_t i = 0; r == 0 && (value = options_nth(w->options, ops->option, i)); i++) {
+        struct limit limit;
+        char *address = NULL;
+        r = split_limit(w, ops->option, value, &address, &limit);
+        if (r == 0)
+            r = check_share(w, ops->option, value, &limit);
+        if (r == 0)
+            r = open_input(w, ops, (const char *const *)&address, 1, &limit);
+        mem_free(address);
+    }
+    return r;
+}
+
+/* One input for all values, suffixes included; a rate ("|10") limits all of it. */
+static int open_merged(struct wiring *w, const struct input_ops *ops)
+{
+    const char *values[MAX_ADDRESSES];
+    size_t n = 0;
+    struct limit limit = {.kind = LIMIT_NONE};
+    const char *value;
+    while ((value = options_nth(w->options, ops->option, n))) {
+        struct limit one;
+        size_t len;
+        int r = limit_parse(ops->option, value, &len, &one, w->err);
+        if (r < 0)
+            return r;
+        if (n == MAX_ADDRESSES)
+            return err_usage(w->err, "--%s: more than %d values", ops->option, MAX_ADDRESSES);
+        if (one.kind == LIMIT_RATE && limit.kind == LIMIT_RATE && one.rate != limit.rate)
+            return err_usage(w->err,
+                             "--%s \"%s\": all values share one timeline, and so one rate limit",
+                             ops->option, value);
+        if (one.kind == LIMIT_RATE)
+            limit = one;
+        values[n++] = value;
+    }
+    return n > 0 ? open_input(w, ops, values, n, &limit) : 0;
+}
+
+static int open_inputs(struct wiring *w)
+{
+    int r = 0;
+    for (const struct input_ops *const *ops = registry_inputs; *ops && r == 0; ops++)
+        r = (*ops)->merges ? open_merged(w, *ops) : open_each(w, *ops);
+    if (r == 0 && w->n_inputs == 0)
+        return err_usage(w->err, "nothing to read: give an input, e.g. --input-raw :8080 or "
+                                 "--input-file requests.gor (see --help)");
+    return r;
+}
+
+static int add_output(struct wiring *w, const struct output_ops *ops, const char *address,
+                      const struct limit *limit)
+{
+    char name[ACCOUNT_NAME_MAX];
+    account_label(name, sizeof(name), ops->option, address);
+    struct account *account = ledger_account(w->ledger, ACCOUNT_OUTPUT, name);
+    struct output_args args = {.address = address, .options = w->options};
+    args.books = account ? account_page(account) : NULL;
+    if (!args.books)
+        return err_sys(w->err, ENOMEM, "%s", name);
+    struct output *out = NULL;
+    int r = ops->open(&out, &args, w->err);
+    if (r < 0)
+        return r;
+    w->n_outputs++;
+    return pipeline_add_output(w->pipe, out, account, limit, w->err);
+}
+
+static int open_outputs(struct wiring *w)
+{
+    static const struct limit none = {.kind = LIMIT_NONE};
+    int r = 0;
+    for (const struct output_ops *const *ops = registry_outputs; *ops && r == 0; ops++) {
+        const char *option = (*ops)->option;
+        if ((*ops)->is_switch) {
+            if (options_bool(w->options, option))
+                r = add_output(w, *ops, "", &none);
+            continue;
+        }
+        const char *value;
+        for (size_t i = 0; r == 0 && (value = options_nth(w->options, option, i)); i++) {
+            struct limit limit;
+            char *address = NULL;
+            r = split_limit(w, option, value, &address, &limit);
+            if (r == 0)
+                r = check_share(w, option, value, &limit);
+            if (r == 0)
+                r = add_output(w, *ops, address, &limit);
+            mem_free(address);
+        }
+    }
+    if (r == 0 && w->n_outputs == 0 && options_bool(w->options, "input-file-dry-run"))
+        return add_output(w, &output_null, "", &none);
+    if (r == 0 && w->n_outputs == 0)
+        return err_usage(w->err, "nowhere to write: give an output, e.g. --output-stdout or "
+                                 "--output-file requests.gor (see --help)");
+    return r;
+}
+
+/* Gives the opened inputs to the pipeline, each with filters of its own. */
+static int add_inputs(struct wiring *w)
+{
+    int r = 0;
+    for (size_t i = 0; i < w->n_inputs && r == 0; i++) {
+        struct opened_input *opened = &w->inputs[i];
+        struct filter_chain *chain = NULL;
+        r = filter_chain_new(&chain, registry_filters, registry_n_filters(), w->options, w->err);
+        if (r < 0)
+            break;
+        struct input *in = opened->in;
+        opened->in = NULL;
+        r = pipeline_add_input(w->pipe, in, opened->books, &opened->limit, chain, w->err);
+    }
+    return r;
+}
+
+static enum when_full parse_when_full(const char *text)
+{
+    if (strcmp(text, "drop") == 0)
+        return WHEN_FULL_DROP;
+    return strcmp(text, "block") == 0 ? WHEN_FULL_BLOCK : WHEN_FULL_AUTO;
+}
+
+int wire(struct pipeline **pipep, struct ledger *ledger, const struct options *options,
+         struct err *err)
+{
+    struct pipeline_config config = {
+        .queue_msgs = (size_t)options_int(options, "output-queue-len"),
+        .queue_bytes = options_size(options, "output-queue-size"),
+        .when_full = parse_when_full(options_string(options, "output-when-full")),
+        .split = options_bool(options, "split-output"),
+        .drain_ns = options_duration_ns(options, "drain-timeout"),
+        .ledger = ledger,
+    };
+    struct wiring *w = mem_zalloc(MEM_OTHER, sizeof(*w));
+    if (!w)
+        return err_sys(err, ENOMEM, "start");
+    w->options = options;
+    w->ledger = ledger;
+    w->err = err;
+    int r = pipeline_new(&w->pipe, &config, err);
+    if (r == 0)
+        r = open_inputs(w);
+    if (r == 0)
+        r = open_outputs(w);
+    if (r == 0)
+        r = add_inputs(w);
+    if (r == 0) {
+        *pipep = w->pipe;
+    } else {
+        for (size_t i = 0; i < w->n_inputs; i++)
+            if (w->inputs[i].in)
+                w->inputs[i].in->ops->close(w->inputs[i].in);
+        pipeline_free(w->pipe);
+    }
+    mem_free(w);
+    return r;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* From options to a pipeline: opens every input and output that was asked for. The one file that
+ * knows all folders (through the registry). */
+#pragma once
+
+#include "lib/err.h"
+#include "lib/ledger.h"
+#include "lib/options.h"
+#include "lib/pipeline.h"
+
+/* A pipeline ready to start, its accounts in ledger. options and ledger must outlive it. Main
+ * thread. On failure nothing stays open. */
+MUST_CHECK int wire(struct pipeline **pipep, struct ledger *ledger, const struct options *options,
+                    struct err *err);
