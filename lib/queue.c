@@ -128,8 +128,8 @@ const struct msg *queue_take(struct queue *q)
     const struct msg *msg = ring_take(q);
     if (!msg)
         return NULL;
-    atomic_fetch_sub(&q->bytes, msg_cost(msg));
     atomic_fetch_sub(&q->msgs, 1);
+    atomic_fetch_sub(&q->bytes, msg_cost(msg));
     if (atomic_load(&q->want_room) && has_room(q) && atomic_exchange(&q->want_room, false))
         signal_fd(q->room_fd);
     return msg;
