@@ -368,7 +368,8 @@ START_TEST(an_output_that_is_stuck_is_given_up_after_the_drain_timeout)
     bed_output(&bed, &fine, &memory_ops, NULL);
     bed_input(&bed, &in, &live_counter_ops);
     ck_assert_int_eq(pipeline_start(bed.pipe, &err), 0);
-    usleep(20 * 1000);
+    while (account_sum(bed.outputs[0], BOOK_DROPPED) == 0)
+        usleep(1000); /* until its queue is full */
     int64_t before = clock_mono_ns();
     pipeline_stop(bed.pipe);
     ck_assert_int_eq(pipeline_join(bed.pipe, &err), -EBUSY);
