@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* The program: options, wiring, running, the summary, the exit status. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "cmd/control.h"
+#include "cmd/help.h"
+#include "cmd/options.h"
+#include "cmd/summary.h"
+#include "cmd/wire.h"
+#include "lib/log.h"
+
+/* What the run as a whole amounts to, when nothing else went wrong. */
+static enum exit_status judge(const struct ledger *ledger, const struct options *options)
+{
+    char breach[256];
+    if (!ledger_balances(ledger, breach, sizeof(breach)))
+        return STATUS_FAILURE; /* the summary has said so */
+    double max_loss = options_share(options, "max-loss");
+    double loss = ledger_loss(ledger);
+    if (!options_given(options, "max-loss") || loss <= max_loss)
+        return STATUS_DONE;
+    log_error(NULL, "%.3f%% of the messages were lost, more than --max-loss allows", loss * 100);
+    return STATUS_LOSS;
+}
+
+static int report(const struct err *err)
+{
+    log_error(NULL, "%s", err->text);
+    return (int)err->status;
+}
+
+static int run(struct pipeline *pipe, struct ledger *ledger, const struct options *options)
+{
+    struct err err;
+    summary_start();
+    if (pipeline_start(pipe, &err) < 0)
+        return report(&err);
+    control_run(pipe, ledger, options);
+    int r = pipeline_join(pipe, &err);
+    summary_print(ledger, options, SUMMARY_END);
+    if (r == -ETIMEDOUT)
+        _exit(report(&err)); /* a thread still uses what would be freed */
+    if (r < 0)
+        return report(&err);
+    return (int)judge(ledger, options);
+}
+
+static int run_with_options(const struct options *options)
+{
+    struct err err;
+    struct ledger *ledger;
+    struct pipeline *pipe;
+    if (options_bool(options, "help"))
+        return help_print(stdout);
+    if (options_bool(options, "version"))
+        return help_print_version(stdout);
+    if (control_init(&err) < 0)
+        return report(&err);
+    if (ledger_new(&ledger) < 0) {
+        log_error(NULL, "cannot start: out of memory");
+        return STATUS_FAILURE;
+    }
+    int status;
+    if (wire(&pipe, ledger, options, &err) < 0) {
+        status = report(&err);
+    } else {
+        status = run(pipe, ledger, options);
+        pipeline_free(pipe);
+    }
+    ledger_free(ledger);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    struct err err;
+    struct options *options;
+    if (options_parse(&options, argc, argv, &err) < 0)
+        return report(&err);
+    int status = run_with_options(options);
+    options_free(options);
+    return status;
+}
