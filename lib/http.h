@@ -82,6 +82,7 @@ struct http_framer {
     /* --- inside --- */
     uint64_t left; /* bytes to go in this body or chunk */
     size_t max_head;
+    size_t line_len; /* bytes of the chunk line or trailer section so far */
     uint8_t kind; /* enum http_kind */
     uint8_t state; /* see http_framer.c */
     uint8_t line_state; /* position inside a line end or chunk line */
