@@ -12,7 +12,11 @@
  *     v = http_framer_head(&f, head, f.head_len);     // HTTP_MORE, HTTP_DONE or HTTP_BAD
  *     v = http_framer_feed(&f, bytes + used, ...);    // body bytes, until HTTP_DONE
  *
- * It does not allocate, and trusts no length: a declared length is compared with what comes. */
+ * It does not allocate, and trusts no length: a declared length is compared with what comes.
+ *
+ * Where RFC 9112 leaves room, it reads as the servers do whose traffic is recorded: LF alone ends a
+ * line, also of a chunk size; several SP may part a start line; a field name may hold any visible
+ * byte. Whatever two readers could frame differently is HTTP_BAD instead of a guess. */
 #pragma once
 
 #include "lib/base.h"
@@ -69,7 +73,7 @@ struct http_view {
 };
 
 struct http_limits {
-    size_t max_head; /* bytes; default HTTP_MAX_HEAD */
+    size_t max_head; /* bytes, at most UINT32_MAX; default HTTP_MAX_HEAD */
 };
 #define HTTP_MAX_HEAD (64 * 1024)
 
@@ -82,10 +86,10 @@ struct http_framer {
     /* --- inside --- */
     uint64_t left; /* bytes to go in this body or chunk */
     size_t max_head;
-    size_t line_len; /* bytes of the chunk line or trailer section so far */
+    size_t line_len; /* of the chunk line or trailer section being read: max_head bounds it too */
     uint8_t kind; /* enum http_kind */
     uint8_t state; /* see http_framer.c */
-    uint8_t line_state; /* position inside a line end or chunk line */
+    uint8_t line_state; /* how much of a line end has been seen */
     uint8_t request_head; /* the request was a HEAD: the response has no body */
     uint8_t request_connect;
 };
@@ -97,7 +101,8 @@ void http_framer_init(struct http_framer *f, enum http_kind kind, const struct h
  * Call before the first feed; without it the method counts as GET. */
 void http_framer_answers(struct http_framer *f, struct span request_method);
 
-/* The next n bytes of the stream. *used: how many of them belong to this message. */
+/* The next n bytes of the stream. *used: how many of them belong to this message; after HTTP_BAD,
+ * how many were read before the fault. Nothing is used once the verdict is DONE or BAD. */
 enum http_verdict http_framer_feed(struct http_framer *f, const uint8_t *bytes, size_t n,
                                    size_t *used);
 
@@ -106,15 +111,22 @@ enum http_verdict http_framer_feed(struct http_framer *f, const uint8_t *bytes, 
 enum http_verdict http_framer_head(struct http_framer *f, const uint8_t *head, size_t head_len);
 
 /* The sender closed its side: HTTP_DONE ends a body read until close, everything else is HTTP_BAD
- * with HTTP_FAULT_TRUNCATED. HTTP_MORE when not a byte of the message has come. */
+ * with HTTP_FAULT_TRUNCATED. HTTP_MORE when nothing, or only empty lines, has come. */
 enum http_verdict http_framer_close(struct http_framer *f);
 
 /* A whole message at the start of bytes: HTTP_DONE with *total, HTTP_MORE when it goes on beyond
- * n (or until close), HTTP_BAD. For records and answers that are read into one buffer. */
+ * n (or until close), HTTP_BAD. For records and answers that are read into one buffer, with the
+ * default limits. *view is set once the head is complete and valid; until then head_len is 0. */
 enum http_verdict http_frame(enum http_kind kind, const uint8_t *bytes, size_t n,
                              struct http_view *view, size_t *total);
 
-/* Only the head: true and *view set when bytes begin with a complete, valid head of that kind. */
+/* Continues behind a head that was parsed earlier: f is then as after http_framer_head(), and the
+ * same verdict is returned. max_head bounds the trailer section; view->head_len > 0. */
+enum http_verdict http_framer_resume(struct http_framer *f, enum http_kind kind,
+                                     const struct http_view *view);
+
+/* Only the head, of any size: true and *view set when bytes begin with a complete, valid head of
+ * that kind. */
 bool http_parse_head(enum http_kind kind, const uint8_t *bytes, size_t n, struct http_view *view);
 
 /* Could these bytes (at least one) be the beginning of a request or response? Used to find the
@@ -128,9 +140,15 @@ struct http_field {
     size_t off, len; /* the whole field line(s) with line end, offset from the message */
 };
 
-/* The first field of that name at or after *pos (start with view->fields_off), name compared
- * without case. Looks at the header section only. *pos is moved behind it. */
+/* The field line at *pos (start with view->fields_off); false when there is none left. Looks at the
+ * header section only. *pos is moved behind it. */
 bool http_field_next(struct span msg, const struct http_view *view, size_t *pos,
                      struct http_field *field);
+/* The first field of that name, compared without case. */
 bool http_field_find(struct span msg, const struct http_view *view, struct span name,
                      struct http_field *field);
+
+/* Character classes, for those who make or change messages. */
+bool http_is_token(struct span s); /* RFC 9110, 5.6.2; not empty */
+bool http_is_target(struct span s); /* visible bytes and those beyond ASCII; not empty */
+bool http_is_value(struct span s); /* no CR, LF or NUL; may be empty */
