@@ -1,0 +1,7 @@
+/* SPDX-License-Identifier: MIT */
+/* The inputs of this folder; cmd/registry.c lists them. */
+#pragma once
+
+#include "lib/input.h"
+
+extern const struct input_ops input_tcp;
