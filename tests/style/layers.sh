@@ -1,0 +1,54 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# Who may include whom: the table of the README, as a test. Prints TAP; a failing point names file
+# and line. usage: layers.sh [SOURCE_DIR]
+cd "${1:-$(dirname "$0")/../..}" || exit 1
+point=0
+failed=0
+
+# report TITLE FINDINGS: one TAP point, which fails when there are findings.
+report()
+{
+    point=$((point + 1))
+    if [ -z "$2" ]; then
+        echo "ok $point - $1"
+        return
+    fi
+    failed=1
+    echo "not ok $point - $1"
+    echo "$2" | sed 's/^/# /'
+}
+
+# A folder, and an expression for what its files may include with quotes.
+layer()
+{
+    [ -d "$1" ] || { report "$1/ exists" "there is no folder $1"; return; }
+    report "$1/ includes only what its layer may" "$(
+        grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"' "$1" --include='*.[ch]' |
+            grep -vE "\"($2)\"")"
+}
+
+# A foreign header, and the files that may include it.
+fence()
+{
+    report "<$1 stays in $3" "$(
+        grep -rnE "^[[:space:]]*#[[:space:]]*include[[:space:]]*<$1" cmd lib capture reassembly \
+            filters outputs --include='*.[ch]' | grep -vE "^($2)")"
+}
+
+layer lib 'lib/.*'
+layer reassembly '(reassembly|lib)/.*'
+layer filters '(filters|lib)/.*'
+layer capture '(capture|reassembly|lib)/.*'
+layer outputs '(outputs|lib)/.*'
+layer cmd '(cmd|capture|filters|outputs|reassembly|lib)/.*|config\.h'
+fence 'pcap' 'capture/' 'capture/'
+fence 'curl/' 'outputs/' 'outputs/'
+fence 'pcre2' 'lib/regex\.c:' 'lib/regex.c'
+fence 'ck_' 'lib/' 'lib/'
+fence 'jansson' 'cmd/|lib/' 'cmd/ and lib/'
+report 'includes name their folder' "$(
+    grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"[^/"]+"' cmd lib capture reassembly \
+        filters outputs tests --include='*.[ch]' | grep -v '"config\.h"')"
+echo "1..$point"
+exit $failed
