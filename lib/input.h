@@ -41,8 +41,9 @@ struct input_ops {
 
     /* *inp is set on success only. Main thread. */
     int (*open)(struct input **inp, const struct input_args *args, struct err *err);
-    /* One bounded batch: puts 0 or more messages into sink, waiting at most timeout_ms when there
-     * is nothing to do. enum input_result, or -errno with err filled: this input is over. */
+    /* One bounded batch: waits at most timeout_ms when there is nothing to do, then puts 0 or more
+     * messages into sink and returns at once: the outputs are woken when it does. enum
+     * input_result, or -errno with err filled: this input is over. */
     int (*poll)(struct input *in, struct sink *sink, int timeout_ms, struct err *err);
     /* Optional, once, after the last poll, also when stopped: puts out what is complete, and counts
      * what is not. Its own thread. */

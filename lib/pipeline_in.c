@@ -17,6 +17,13 @@ static void book_everywhere(struct lane *lane, enum book fate)
     }
 }
 
+/* Wakes the outputs that got something: once a batch, not once a message. */
+static void kick_fed(struct lane *lane)
+{
+    for (; lane->fed != 0; lane->fed &= lane->fed - 1)
+        queue_kick(lane->pipe->exits[__builtin_ctzll(lane->fed)]->queue);
+}
+
 static void put_into(struct lane *lane, size_t i, const struct msg *msg)
 {
     struct pipeline *pipe = lane->pipe;
@@ -32,8 +39,11 @@ static void put_into(struct lane *lane, size_t i, const struct msg *msg)
             book_one(lane->pages[i], BOOK_ABANDONED);
             return;
         }
+        kick_fed(lane);
+        queue_kick(exit->queue);
         queue_wait_room(exit->queue, pipe->give_up_fd, ROOM_WAIT_MS);
     }
+    lane->fed |= UINT64_C(1) << i;
 }
 
 /* Which output this message goes to, with --split-output: each request to the next in turn, a
@@ -117,6 +127,7 @@ void *lane_run(void *arg)
     while (r == INPUT_MORE && !atomic_load_explicit(&pipe->stop, memory_order_relaxed)) {
         struct err err;
         r = ops->poll(lane->in, &lane->sink, POLL_MS, &err);
+        kick_fed(lane);
         if (r < 0)
             pipeline_fault(pipe, &err);
         int64_t now = clock_mono_ns();
@@ -127,6 +138,7 @@ void *lane_run(void *arg)
     }
     if (ops->finish)
         ops->finish(lane->in, &lane->sink);
+    kick_fed(lane);
     if (ops->account)
         ops->account(lane->in);
     pipeline_input_ended(pipe);

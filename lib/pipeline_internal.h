@@ -10,7 +10,7 @@
 #include "lib/queue.h"
 
 #define MAX_INPUTS 64
-#define MAX_OUTPUTS 64
+#define MAX_OUTPUTS 64 /* bits of lane.fed */
 /* Requests of which --split-output remembers where they went, for their responses. */
 #define SPLIT_REMEMBERED 65536
 

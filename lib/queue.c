@@ -100,10 +100,14 @@ bool queue_try_put(struct queue *q, const struct msg *msg)
         atomic_fetch_sub(&q->msgs, 1);
         return false;
     }
+    return true;
+}
+
+void queue_kick(struct queue *q)
+{
     /* msgs was raised before: a consumer that armed without seeing it is seen sleeping here */
     if (atomic_load(&q->sleeping) && atomic_exchange(&q->sleeping, false))
         signal_fd(q->work_fd);
-    return true;
 }
 
 static bool has_room(const struct queue *q)

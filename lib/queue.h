@@ -14,8 +14,11 @@ MUST_CHECK int queue_new(struct queue **queuep, size_t max_msgs, size_t max_byte
 /* Drops what is left. */
 void queue_free(struct queue *q);
 
-/* Takes msg and returns true, or leaves it with the caller: full. Any thread. */
+/* Takes msg and returns true, or leaves it with the caller: full. Does not wake the consumer, so
+ * that a batch costs one wake-up: call queue_kick() after it. Any thread. */
 MUST_CHECK bool queue_try_put(struct queue *q, const struct msg *msg);
+/* Wakes the consumer if it sleeps. Any thread. */
+void queue_kick(struct queue *q);
 /* Waits until there may be room, cancel_fd is readable, or timeout_ms have passed. Any thread. */
 void queue_wait_room(struct queue *q, int cancel_fd, int timeout_ms);
 

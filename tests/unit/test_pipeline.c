@@ -428,6 +428,7 @@ static void *produce(void *arg)
         const struct msg *msg = numbered_request(i);
         while (!queue_try_put(q, msg))
             queue_wait_room(q, -1, 100);
+        queue_kick(q);
     }
     mem_thread_flush();
     return NULL;
