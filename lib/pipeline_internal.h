@@ -25,6 +25,7 @@ struct lane {
     struct fates *split; /* request id -> output, with --split-output */
     size_t turn; /* next output, with --split-output */
     bool waits; /* for room in a full queue; else drops */
+    uint64_t fed; /* bit i: output i got something and was not woken yet */
     struct books *pages[MAX_OUTPUTS]; /* this thread's page of each output's account */
     pthread_t thread;
     bool started;
