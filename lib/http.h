@@ -121,7 +121,7 @@ enum http_verdict http_frame(enum http_kind kind, const uint8_t *bytes, size_t n
                              struct http_view *view, size_t *total);
 
 /* Continues behind a head that was parsed earlier: f is then as after http_framer_head(), and the
- * same verdict is returned. max_head bounds the trailer section; view->head_len > 0. */
+ * same verdict is returned, with the default limits. view->head_len > 0. */
 enum http_verdict http_framer_resume(struct http_framer *f, enum http_kind kind,
                                      const struct http_view *view);
 

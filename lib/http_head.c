@@ -1,304 +1,380 @@
 /* SPDX-License-Identifier: MIT */
-/* Parsing a complete head: start line and header section (RFC 9112, 2 to 6). */
+/* One complete head: start line, field lines, and what they say about the body. */
 #include "lib/http.h"
 
-#include "lib/http_internal.h"
+#include <string.h>
 
-/* RFC 9110, 5.6.2: the characters of a token. */
-static const bool token_char[256] = {
-    ['!'] = true,         ['#'] = true,         ['$'] = true, ['%'] = true, ['&'] = true,
-    ['\''] = true,        ['*'] = true,         ['+'] = true, ['-'] = true, ['.'] = true,
-    ['0' ... '9'] = true, ['A' ... 'Z'] = true, ['^'] = true, ['_'] = true, ['`'] = true,
-    ['a' ... 'z'] = true, ['|'] = true,         ['~'] = true,
+#include "lib/http_internal.h"
+#include "lib/scan.h"
+
+/* 7: token. 6: visible but not a token. 4: the colon, which only a target may hold. */
+const uint8_t http_class[256] = {
+    0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+    0, 7, 6, 7, 7, 7, 7, 7, 6, 6, 7, 7, 6, 7, 7, 6, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 4, 6, 6, 6, 6, 6,
+    6, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 6, 6, 6, 7, 7,
+    7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 6, 7, 6, 7, 0,
+    6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6,
+    6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6,
+    6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6,
+    6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6, 6,
 };
 
-static size_t token_len(const uint8_t *p, size_t n)
+#define VERSION_LEN 8 /* HTTP/1.x */
+
+/* What the field lines have said so far. */
+struct fields {
+    uint64_t length;
+    enum http_fault fault; /* the first in a field that frames the body */
+    bool has_length;
+    bool has_encoding;
+    bool chunked; /* the last transfer coding is */
+    bool close, keep_alive; /* connection options */
+    bool upgrade_option; /* likewise */
+    bool upgrade; /* there is an Upgrade field */
+};
+
+static bool all_of(struct span s, enum http_class which)
 {
-    size_t i = 0;
-    while (i < n && token_char[p[i]])
-        i++;
-    return i;
+    for (size_t i = 0; i < s.len; i++)
+        if (!is_class(s.ptr[i], which))
+            return false;
+    return true;
 }
 
-/* "HTTP/1.d"; *minor set. */
-static bool parse_version(const uint8_t *p, size_t n, uint8_t *minor)
+bool http_is_token(struct span s)
 {
-    if (n != 8 || memcmp(p, "HTTP/1.", 7) != 0 || p[7] < '0' || p[7] > '9')
+    return s.len > 0 && all_of(s, CLASS_TOKEN);
+}
+
+bool http_is_target(struct span s)
+{
+    return s.len > 0 && all_of(s, CLASS_TARGET);
+}
+
+bool http_is_value(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.ptr[i] == '\r' || s.ptr[i] == '\n' || s.ptr[i] == '\0')
+            return false;
+    return true;
+}
+
+static bool is_space(uint8_t c)
+{
+    return c == ' ' || c == '\t';
+}
+
+/* Without SP and HTAB at both ends. Unlike span_trim() it leaves VT and FF alone: some readers take
+ * them for white space and some do not. */
+static struct span trim_ows(struct span s)
+{
+    while (s.len > 0 && is_space(s.ptr[0]))
+        s = span_of(s.ptr + 1, s.len - 1);
+    while (s.len > 0 && is_space(s.ptr[s.len - 1]))
+        s.len--;
+    return s;
+}
+
+/* Cuts the next element off a comma-separated list. */
+static struct span list_next(struct span *list)
+{
+    const uint8_t *comma = list->len > 0 ? memchr(list->ptr, ',', list->len) : NULL;
+    size_t len = comma ? (size_t)(comma - list->ptr) : list->len;
+    struct span element = trim_ows(span_of(list->ptr, len));
+    *list = comma ? span_of(comma + 1, list->len - len - 1) : span_of(list->ptr, 0);
+    return element;
+}
+
+/* n bytes, at most 8, made comparable without case. Clears what tells CR from '-', too, but no span
+ * that is compared holds a CR. */
+static inline uint64_t fold_case(const void *bytes, size_t n)
+{
+    uint64_t x = 0;
+    memcpy(&x, bytes, n);
+    return x | UINT64_C(0x2020202020202020);
+}
+
+/* Equal to a literal of small letters and '-', but for case: a word at a time. */
+static inline bool equals(struct span s, const char *lower_case, size_t len)
+{
+    if (s.len != len)
+        return false;
+    size_t i = 0;
+    for (; len - i > 8; i += 8)
+        if (fold_case(s.ptr + i, 8) != fold_case(lower_case + i, 8))
+            return false;
+    return fold_case(s.ptr + i, len - i) == fold_case(lower_case + i, len - i);
+}
+#define EQUALS(s, literal) equals(s, literal, sizeof(literal) - 1)
+
+/* RFC 9110, 8.6: digits, possibly the same ones several times in a list. */
+static enum http_fault parse_length(struct fields *fields, struct span value)
+{
+    bool more = true;
+    while (more) {
+        struct span rest = value;
+        struct span digits = list_next(&rest);
+        uint64_t n = 0;
+        more = rest.ptr != value.ptr; /* there was a comma */
+        value = rest;
+        if (digits.len == 0)
+            return HTTP_FAULT_LENGTH;
+        for (size_t i = 0; i < digits.len; i++) {
+            unsigned digit = (unsigned)digits.ptr[i] - '0';
+            if (digit > 9 || n > ((uint64_t)INT64_MAX - digit) / 10)
+                return HTTP_FAULT_LENGTH;
+            n = n * 10 + digit;
+        }
+        if (fields->has_length && fields->length != n)
+            return HTTP_FAULT_LENGTH;
+        fields->has_length = true;
+        fields->length = n;
+    }
+    return HTTP_FAULT_NONE;
+}
+
+/* RFC 9112, 6.1 and 7. An empty element, a coding that is no token, or a chunked that is not the
+ * last and only one is where readers differ. */
+static enum http_fault parse_encoding(struct fields *fields, struct span value)
+{
+    bool more = true;
+    while (more) {
+        struct span rest = value;
+        struct span coding = list_next(&rest);
+        more = rest.ptr != value.ptr;
+        value = rest;
+        const uint8_t *semicolon = coding.len > 0 ? memchr(coding.ptr, ';', coding.len) : NULL;
+        struct span name = coding;
+        if (semicolon)
+            name = trim_ows(span_of(coding.ptr, (size_t)(semicolon - coding.ptr)));
+        bool chunked = EQUALS(name, "chunked");
+        if (!http_is_token(name) || (chunked && (semicolon || fields->chunked)))
+            return HTTP_FAULT_ENCODING;
+        fields->has_encoding = true;
+        fields->chunked = chunked;
+    }
+    return HTTP_FAULT_NONE;
+}
+
+static void parse_connection(struct fields *fields, struct span value)
+{
+    while (value.len > 0) {
+        struct span option = span_trim(list_next(&value));
+        if (EQUALS(option, "close"))
+            fields->close = true;
+        else if (EQUALS(option, "keep-alive"))
+            fields->keep_alive = true;
+        else if (EQUALS(option, "upgrade"))
+            fields->upgrade_option = true;
+    }
+}
+
+/* The fields that rule framing and the connection, told apart by the length of their names first.
+ * value: all between the colon and the last line end; one that is folded has CR or LF inside, which
+ * is no digit and no token. */
+static void parse_field(struct fields *fields, struct span name, struct span value)
+{
+    enum http_fault fault = HTTP_FAULT_NONE;
+    switch (name.len) {
+    case sizeof("Upgrade") - 1:
+        fields->upgrade |= EQUALS(name, "upgrade");
+        break;
+    case sizeof("Connection") - 1:
+        if (EQUALS(name, "connection"))
+            parse_connection(fields, value);
+        break;
+    case sizeof("Content-Length") - 1:
+        if (EQUALS(name, "content-length"))
+            fault = parse_length(fields, value);
+        break;
+    case sizeof("Transfer-Encoding") - 1:
+        if (EQUALS(name, "transfer-encoding"))
+            fault = parse_encoding(fields, value);
+        break;
+    default:
+        break;
+    }
+    if (fields->fault == HTTP_FAULT_NONE)
+        fields->fault = fault;
+}
+
+/* The end of the line that begins at p, without its CR: *next is where the following one begins.
+ * NULL when a CR stands elsewhere or there is a NUL (RFC 9110, 5.5), or when no line follows.
+ * end[-1] is LF, so that no search goes beyond it. */
+static inline const uint8_t *line_end(const uint8_t *p, const uint8_t *end, const uint8_t **next)
+{
+    p = scan(p, end, 0x20, '\n', '\n');
+    while (*p != '\n' && *p != '\r' && *p != '\0')
+        p = scan(p + 1, end, 0x20, '\n', '\n');
+    const uint8_t *lf = p + (*p == '\r');
+    *next = lf + 1;
+    return *lf == '\n' && lf + 1 < end ? p : NULL;
+}
+
+/* As line_end(), with the obs-fold lines that follow (RFC 9112, 5.2). */
+static inline const uint8_t *field_end(const uint8_t *p, const uint8_t *end, const uint8_t **next)
+{
+    const uint8_t *stop = line_end(p, end, next);
+    while (stop && is_space(**next))
+        stop = line_end(*next, end, next);
+    return stop;
+}
+
+/* p is at the first field line, or at the empty line. */
+static enum http_fault parse_fields(struct fields *fields, const uint8_t *p, const uint8_t *end)
+{
+    for (;;) {
+        const uint8_t *name = p, *next;
+        p = scan(p, end, 0x21, ':', 0x7f);
+        if (*p != ':' || p == name)
+            break;
+        const uint8_t *stop = field_end(p + 1, end, &next);
+        if (!stop)
+            return HTTP_FAULT_FIELD;
+        parse_field(fields, span_of(name, (size_t)(p - name)),
+                    span_of(p + 1, (size_t)(stop - p - 1)));
+        p = next;
+    }
+    /* only the empty line may be left */
+    if (*p == '\r')
+        p++;
+    return p + 1 == end && *p == '\n' ? HTTP_FAULT_NONE : HTTP_FAULT_FIELD;
+}
+
+static const uint8_t *skip_sp(const uint8_t *p, const uint8_t *end)
+{
+    while (p < end && *p == ' ')
+        p++;
+    return p;
+}
+
+/* HTTP/1.x at p: sets minor. Other major versions are not ours to frame. */
+static bool parse_version(const uint8_t *p, const uint8_t *end, uint8_t *minor)
+{
+    if (end - p < VERSION_LEN || memcmp(p, "HTTP/1.", VERSION_LEN - 1) != 0)
+        return false;
+    if (p[7] < '0' || p[7] > '9')
         return false;
     *minor = (uint8_t)(p[7] - '0');
     return true;
 }
 
-/* method SP target SP version (RFC 9112, 3); off is the line's place in the message. */
-static bool parse_request_line(const uint8_t *line, size_t len, size_t off, struct http_view *view)
+static bool parse_request_line(struct http_view *view, const uint8_t *head, const uint8_t *end)
 {
-    size_t method = token_len(line, len);
-    if (method == 0 || method > UINT16_MAX || method >= len || line[method] != ' ')
+    const uint8_t *start = head + view->start_off;
+    const uint8_t *p = start;
+    while (p < end && is_class(*p, CLASS_TOKEN))
+        p++;
+    if (p == start || p == end || *p != ' ' || p - start > UINT16_MAX)
         return false;
-    size_t target = method + 1, end = target;
-    while (end < len && line[end] > ' ' && line[end] != 0x7f)
-        end++;
-    if (end == target || end >= len || line[end] != ' ' ||
-        !parse_version(line + end + 1, len - end - 1, &view->minor))
+    view->method_len = (uint16_t)(p - start);
+    const uint8_t *target = skip_sp(p, end);
+    p = scan(target, end, 0x21, 0x7f, 0x7f);
+    if (p == target || p == end || *p != ' ')
         return false;
-    view->method_len = (uint16_t)method;
-    view->target_off = (uint32_t)(off + target);
-    view->target_len = (uint32_t)(end - target);
-    return true;
+    view->target_off = (uint32_t)(target - head);
+    view->target_len = (uint32_t)(p - target);
+    p = skip_sp(p, end);
+    return parse_version(p, end, &view->minor) && skip_sp(p + VERSION_LEN, end) == end;
 }
 
-/* version SP status [SP reason] (RFC 9112, 4) */
-static bool parse_status_line(const uint8_t *line, size_t len, size_t off, struct http_view *view)
+static bool parse_status_line(struct http_view *view, const uint8_t *head, const uint8_t *end)
 {
-    if (len < 12 || !parse_version(line, 8, &view->minor) || line[8] != ' ')
+    const uint8_t *p = head + view->start_off;
+    if (!parse_version(p, end, &view->minor) || end - p < VERSION_LEN + 4 || p[VERSION_LEN] != ' ')
         return false;
-    unsigned status = 0;
-    for (size_t i = 9; i < 12; i++) {
-        if (line[i] < '0' || line[i] > '9')
+    p += VERSION_LEN + 1;
+    for (int i = 0; i < 3; i++, p++) {
+        if (*p < '0' || *p > '9')
             return false;
-        status = status * 10 + (unsigned)(line[i] - '0');
+        view->status = (uint16_t)(view->status * 10 + (*p - '0'));
     }
-    if (status < 100 || (len > 12 && line[12] != ' '))
+    /* a reason phrase is optional, and so, in practice, is the SP before an empty one */
+    if (view->status < 100 || (p < end && *p++ != ' '))
         return false;
-    view->status = (uint16_t)status;
-    view->target_off = (uint32_t)(off + (len > 12 ? 13 : 12));
-    view->target_len = (uint32_t)(len > 13 ? len - 13 : 0);
+    view->target_off = (uint32_t)(p - head);
+    view->target_len = (uint32_t)(end - p);
     return true;
 }
 
-/* The line at *pos without its line end; *pos is moved behind it. False at the end of the head. */
-static bool next_line(const uint8_t *head, size_t head_len, size_t *pos, struct span *line)
+/* Empty lines before it are skipped; sets fields_off too. */
+static bool parse_start_line(struct http_framer *f, const uint8_t *head, size_t len)
 {
-    if (*pos >= head_len)
+    struct http_view *view = &f->view;
+    const uint8_t *p = head, *end = head + len, *next;
+    while (p < end && (*p == '\n' || (*p == '\r' && p[1] == '\n')))
+        p += *p == '\r' ? 2 : 1;
+    const uint8_t *stop = p < end ? line_end(p, end, &next) : NULL;
+    if (!stop)
         return false;
-    const uint8_t *start = head + *pos;
-    const uint8_t *lf = memchr(start, '\n', head_len - *pos);
-    if (!lf)
-        return false;
-    size_t len = (size_t)(lf - start);
-    *pos += len + 1;
-    if (len > 0 && start[len - 1] == '\r')
-        len--;
-    *line = span_of(start, len);
-    return true;
+    view->start_off = (uint32_t)(p - head);
+    view->fields_off = (uint32_t)(next - head);
+    return f->kind == HTTP_REQUEST ? parse_request_line(view, head, stop)
+                                   : parse_status_line(view, head, stop);
 }
 
-/* The field at *pos with its folded lines. False at the empty line, or when it is no field. */
-static bool next_field(const uint8_t *head, size_t head_len, size_t *pos, struct http_field *field)
+/* RFC 9112, 6.3: responses that have no body whatever their fields say. */
+static bool is_bodiless(const struct http_framer *f)
 {
-    struct span line;
-    size_t off = *pos;
-    if (!next_line(head, head_len, pos, &line) || line.len == 0)
-        return false;
-    size_t name = token_len(line.ptr, line.len);
-    if (name == 0 || name == line.len || line.ptr[name] != ':')
-        return false;
-    const uint8_t *end = line.ptr + line.len;
-    /* RFC 9112, 5.2: obs-fold */
-    while (*pos < head_len && (head[*pos] == ' ' || head[*pos] == '\t')) {
-        if (!next_line(head, head_len, pos, &line))
-            break;
-        end = line.ptr + line.len;
-    }
-    const uint8_t *value = head + off + name + 1;
-    field->name = span_of(head + off, name);
-    field->value = span_trim(span_of(value, (size_t)(end - value)));
-    field->off = off;
-    field->len = *pos - off;
-    return true;
-}
-
-/* What the fields say about framing, while they are read. */
-struct framing {
-    bool has_length, has_encoding, chunked, close, keep_alive, upgrade;
-    uint64_t length;
-};
-
-/* Content-Length: digits, or a list of equal ones (RFC 9112, 6.3 item 5). */
-static enum http_fault read_length(struct span value, struct framing *fr)
-{
-    size_t i = 0;
-    do {
-        uint64_t length = 0;
-        size_t digits = 0;
-        while (i < value.len && (value.ptr[i] == ' ' || value.ptr[i] == '\t'))
-            i++;
-        for (; i < value.len && value.ptr[i] >= '0' && value.ptr[i] <= '9'; i++, digits++) {
-            unsigned digit = (unsigned)(value.ptr[i] - '0');
-            if (length > (UINT64_MAX - digit) / 10)
-                return HTTP_FAULT_LENGTH;
-            length = length * 10 + digit;
-        }
-        while (i < value.len && (value.ptr[i] == ' ' || value.ptr[i] == '\t'))
-            i++;
-        if (digits == 0 || (i < value.len && value.ptr[i] != ','))
-            return HTTP_FAULT_LENGTH;
-        if (fr->has_length && fr->length != length)
-            return HTTP_FAULT_LENGTH;
-        fr->has_length = true;
-        fr->length = length;
-    } while (i++ < value.len);
-    return HTTP_FAULT_NONE;
-}
-
-/* The next element of a comma list, trimmed; false after the last. */
-static bool next_element(struct span *list, struct span *element)
-{
-    while (list->len > 0) {
-        const uint8_t *comma = memchr(list->ptr, ',', list->len);
-        size_t len = comma ? (size_t)(comma - list->ptr) : list->len;
-        *element = span_trim(span_of(list->ptr, len));
-        *list = span_from(*list, comma ? len + 1 : len);
-        if (element->len > 0)
-            return true;
-    }
-    return false;
-}
-
-/* Transfer-Encoding: chunked may only be the last (RFC 9112, 6.1). */
-static enum http_fault read_encoding(struct span value, struct framing *fr)
-{
-    struct span coding;
-    fr->has_encoding = true;
-    while (next_element(&value, &coding)) {
-        if (fr->chunked)
-            return HTTP_FAULT_ENCODING;
-        fr->chunked = span_eq_nocase(coding, span_str("chunked"));
-    }
-    return HTTP_FAULT_NONE;
-}
-
-static void read_connection(struct span value, struct framing *fr)
-{
-    struct span option;
-    while (next_element(&value, &option)) {
-        fr->close |= span_eq_nocase(option, span_str("close"));
-        fr->keep_alive |= span_eq_nocase(option, span_str("keep-alive"));
-    }
-}
-
-static enum http_fault read_field(const struct http_field *field, struct framing *fr)
-{
-    /* the length of the name leaves few to compare with */
-    switch (field->name.len) {
-    case 7:
-        fr->upgrade |= span_eq_nocase(field->name, span_str("upgrade"));
-        break;
-    case 10:
-        if (span_eq_nocase(field->name, span_str("connection")))
-            read_connection(field->value, fr);
-        break;
-    case 14:
-        if (span_eq_nocase(field->name, span_str("content-length")))
-            return read_length(field->value, fr);
-        break;
-    case 17:
-        if (span_eq_nocase(field->name, span_str("transfer-encoding")))
-            return read_encoding(field->value, fr);
-        break;
-    default:
-        break;
-    }
-    return HTTP_FAULT_NONE;
-}
-
-/* RFC 9112, 6.3. */
-static enum http_fault decide_body(const struct http_framer *f, const struct framing *fr,
-                                   struct http_view *view)
-{
-    bool request = f->kind == HTTP_REQUEST;
-    if (fr->has_encoding && fr->has_length)
-        return HTTP_FAULT_TE_AND_CL;
-    if (fr->has_encoding && (view->minor == 0 || (request && !fr->chunked)))
-        return HTTP_FAULT_ENCODING;
-    view->body = HTTP_BODY_NONE;
-    if (!request && (view->status < 200 || view->status == 204 || view->status == 304 ||
-                     f->request_head || (f->request_connect && view->status < 300)))
-        return HTTP_FAULT_NONE;
-    if (fr->has_encoding)
-        view->body = fr->chunked ? HTTP_BODY_CHUNKED : HTTP_BODY_UNTIL_CLOSE;
-    else if (fr->has_length)
-        view->body = fr->length > 0 ? HTTP_BODY_LENGTH : HTTP_BODY_NONE;
-    else if (!request)
-        view->body = HTTP_BODY_UNTIL_CLOSE;
-    view->length = fr->length;
-    return HTTP_FAULT_NONE;
-}
-
-static bool asks_upgrade(const struct http_framer *f, const struct framing *fr,
-                         const uint8_t *start, const struct http_view *view)
-{
+    uint16_t status = f->view.status;
     if (f->kind == HTTP_REQUEST)
-        return fr->upgrade || span_eq(span_of(start, view->method_len), span_str("CONNECT"));
-    return view->status == 101 || (f->request_connect && view->status / 100 == 2);
+        return false;
+    return status < 200 || status == 204 || status == 304 || f->request_head ||
+           (f->request_connect && status < 300);
 }
 
-enum http_fault http_head_parse(const struct http_framer *f, const uint8_t *head, size_t head_len,
-                                struct http_view *view)
+static enum http_fault decide_body(struct http_framer *f, const struct fields *fields)
 {
-    struct framing fr = {0};
-    struct http_field field;
-    struct span line;
-    size_t pos = 0, start;
-    *view = (struct http_view){0};
-    do {
-        start = pos;
-        if (!next_line(head, head_len, &pos, &line))
-            return HTTP_FAULT_START_LINE;
-    } while (line.len == 0);
-    view->start_off = (uint32_t)start;
-    bool valid = f->kind == HTTP_REQUEST ? parse_request_line(line.ptr, line.len, start, view)
-                                         : parse_status_line(line.ptr, line.len, start, view);
-    if (!valid)
-        return HTTP_FAULT_START_LINE;
-    view->fields_off = (uint32_t)pos;
-    while (pos < head_len && head[pos] != '\n' && !(head[pos] == '\r' && head[pos + 1] == '\n')) {
-        if (!next_field(head, head_len, &pos, &field))
-            return HTTP_FAULT_FIELD;
-        enum http_fault fault = read_field(&field, &fr);
-        if (fault != HTTP_FAULT_NONE)
-            return fault;
+    struct http_view *view = &f->view;
+    if (is_bodiless(f))
+        return HTTP_FAULT_NONE;
+    if (fields->fault != HTTP_FAULT_NONE)
+        return fields->fault;
+    if (fields->has_encoding && fields->has_length)
+        return HTTP_FAULT_TE_AND_CL;
+    if (fields->has_encoding) {
+        if (view->minor == 0 || (!fields->chunked && f->kind == HTTP_REQUEST))
+            return HTTP_FAULT_ENCODING;
+        view->body = fields->chunked ? HTTP_BODY_CHUNKED : HTTP_BODY_UNTIL_CLOSE;
+    } else if (fields->has_length) {
+        view->body = HTTP_BODY_LENGTH;
+        view->length = fields->length;
+    } else if (f->kind == HTTP_RESPONSE) {
+        view->body = HTTP_BODY_UNTIL_CLOSE;
     }
-    view->head_len = (uint32_t)head_len;
-    view->close = view->minor == 0 ? !fr.keep_alive || fr.close : fr.close;
-    view->upgrade = asks_upgrade(f, &fr, head + start, view);
-    return decide_body(f, &fr, view);
+    return HTTP_FAULT_NONE;
 }
 
-bool http_field_next(struct span msg, const struct http_view *view, size_t *pos,
-                     struct http_field *field)
+static void decide_connection(struct http_framer *f, const struct fields *fields,
+                              const uint8_t *head)
 {
-    assert(view->head_len <= msg.len);
-    return next_field(msg.ptr, view->head_len, pos, field);
+    struct http_view *view = &f->view;
+    struct span method = span_of(head + view->start_off, view->method_len);
+    if (f->kind == HTTP_REQUEST)
+        view->upgrade = span_eq(method, span_str("CONNECT")) ||
+                        (fields->upgrade && fields->upgrade_option && view->minor > 0);
+    else
+        view->upgrade = view->status == 101 ||
+                        (f->request_connect && view->status >= 200 && view->status < 300);
+    view->close = fields->close || (view->minor == 0 && !fields->keep_alive) ||
+                  view->body == HTTP_BODY_UNTIL_CLOSE;
 }
 
-bool http_field_find(struct span msg, const struct http_view *view, struct span name,
-                     struct http_field *field)
+enum http_fault http_head_parse(struct http_framer *f, const uint8_t *head, size_t len)
 {
-    size_t pos = view->fields_off;
-    while (http_field_next(msg, view, &pos, field))
-        if (span_eq_nocase(field->name, name))
-            return true;
-    return false;
-}
-
-bool http_may_begin(enum http_kind kind, const uint8_t *bytes, size_t n)
-{
-    static const char version[] = "HTTP/1.";
-    assert(n > 0);
-    if (kind == HTTP_RESPONSE)
-        return memcmp(bytes, version, n < 7 ? n : 7) == 0;
-    size_t i = token_len(bytes, n);
-    if (i == 0 || i == n)
-        return i == n;
-    if (bytes[i++] != ' ')
-        return false;
-    size_t target = i;
-    while (i < n && bytes[i] > ' ' && bytes[i] != 0x7f)
-        i++;
-    if (i == n)
-        return true;
-    if (i == target || bytes[i++] != ' ')
-        return false;
-    return memcmp(bytes + i, version, n - i < 7 ? n - i : 7) == 0;
+    struct fields fields = {0};
+    assert(len > 0 && len <= UINT32_MAX && head[len - 1] == '\n');
+    f->view = (struct http_view){0};
+    enum http_fault fault = HTTP_FAULT_START_LINE;
+    if (parse_start_line(f, head, len))
+        fault = parse_fields(&fields, head + f->view.fields_off, head + len);
+    if (fault == HTTP_FAULT_NONE)
+        fault = decide_body(f, &fields);
+    if (fault != HTTP_FAULT_NONE) {
+        f->view = (struct http_view){0};
+        return fault;
+    }
+    decide_connection(f, &fields, head);
+    f->view.head_len = (uint32_t)len;
+    return HTTP_FAULT_NONE;
 }

@@ -1,9 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* Shared by http_framer.c and http_head.c; nobody else includes this. */
+/* Between http_framer.c and http_head.c only. */
 #pragma once
 
 #include "lib/http.h"
 
-/* Parses a complete head and decides how the body is framed. */
-enum http_fault http_head_parse(const struct http_framer *f, const uint8_t *head, size_t head_len,
-                                struct http_view *view);
+/* What a byte may be part of. */
+enum http_class {
+    CLASS_TOKEN = 1 << 0, /* a token (RFC 9110, 5.6.2) */
+    CLASS_NAME = 1 << 1, /* a field name as servers take it: no colon, white space or control */
+    CLASS_TARGET = 1 << 2, /* a request target: no white space or control */
+};
+extern const uint8_t http_class[256];
+
+static inline bool is_class(uint8_t c, enum http_class which)
+{
+    return (http_class[c] & which) != 0;
+}
+
+/* Parses the head that http_framer_feed() found; f says what kind, and what a response answers.
+ * Sets f->view unless it returns a fault. len > 0 and head ends with the empty line. */
+enum http_fault http_head_parse(struct http_framer *f, const uint8_t *head, size_t len);

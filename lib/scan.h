@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* Finding the next byte that matters, many bytes at a time. Nothing outside [p, end) is read. */
+#pragma once
+
+#include <string.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+#include "lib/base.h"
+
+#ifndef __SSE2__
+#define SCAN_ONES UINT64_C(0x0101010101010101)
+
+/* The top bit of each byte of x that is zero; bits above the lowest one may be wrong. */
+static inline uint64_t scan_zeros(uint64_t x)
+{
+    return (x - SCAN_ONES) & ~x & (SCAN_ONES << 7);
+}
+#endif
+
+/* The first byte in [p, end) that is less than below (1-127), or equal to a or b; end when there is
+ * none. The three are constants, so that each caller gets a loop of its own. */
+static inline const uint8_t *scan(const uint8_t *p, const uint8_t *end, uint8_t below, uint8_t a,
+                                  uint8_t b)
+{
+#ifdef __SSE2__
+    const __m128i top = _mm_set1_epi8((char)(below - 1));
+    const uint8_t *stop = end - p >= 16 ? end - 15 : p;
+    for (; p < stop; p += 16) {
+        __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
+        __m128i hit = _mm_cmpeq_epi8(_mm_min_epu8(x, top), x);
+        hit = _mm_or_si128(hit, _mm_cmpeq_epi8(x, _mm_set1_epi8((char)a)));
+        if (a != b)
+            hit = _mm_or_si128(hit, _mm_cmpeq_epi8(x, _mm_set1_epi8((char)b)));
+        int mask = _mm_movemask_epi8(hit);
+        if (mask != 0)
+            return p + __builtin_ctz((unsigned)mask);
+    }
+#elif __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    const uint8_t *stop = end - p >= 8 ? end - 7 : p;
+    for (; p < stop; p += 8) {
+        uint64_t x;
+        memcpy(&x, p, sizeof(x));
+        uint64_t hit = (x - SCAN_ONES * below) & ~x & (SCAN_ONES << 7);
+        hit |= scan_zeros(x ^ SCAN_ONES * a) | scan_zeros(x ^ SCAN_ONES * b);
+        if (hit != 0)
+            return p + __builtin_ctzll(hit) / 8;
+    }
+#endif
+    while (p < end && *p >= below && *p != a && *p != b)
+        p++;
+    return p;
+}
