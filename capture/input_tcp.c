@@ -20,9 +20,9 @@
 #define EVENTS 64
 /* No descriptors left: how long new senders wait. */
 #define ACCEPT_PAUSE_NS (100 * NS_PER_MS)
-/* Once stopped: what is in the sockets already is taken, up to so much. */
-#define DRAIN_BYTES (64 * MIB)
+/* Once stopped: how long senders may still hand over, in all and with nothing coming. */
 #define DRAIN_NS (2 * NS_PER_S)
+#define DRAIN_QUIET_MS 200
 
 /* epoll's data: below this the number of a listener, above it a client's slot. */
 #define CLIENT_BASE 16
@@ -32,7 +32,7 @@ struct tcp_input {
     struct input base;
     struct books *books;
     char tag[NET_HOST_MAX + 32];
-    int epfd;
+    int epfd, stop_fd;
     int listeners[MAX_LISTENERS];
     size_t n_listeners;
     bool paused; /* the listeners are not watched */
@@ -51,6 +51,12 @@ static void drop_client(struct tcp_input *t, size_t slot)
     t->n_clients--;
 }
 
+static void close_listeners(struct tcp_input *t)
+{
+    while (t->n_listeners > 0)
+        close(t->listeners[--t->n_listeners]);
+}
+
 static void tcp_close(struct input *in)
 {
     if (!in)
@@ -59,8 +65,7 @@ static void tcp_close(struct input *in)
     for (size_t i = 0; i < MAX_CLIENTS; i++)
         if (t->clients[i])
             drop_client(t, i);
-    for (size_t i = 0; i < t->n_listeners; i++)
-        close(t->listeners[i]);
+    close_listeners(t);
     if (t->epfd != -1)
         close(t->epfd);
     mem_free(t);
@@ -100,6 +105,7 @@ static int tcp_open(struct input **inp, const struct input_args *args, struct er
     t->base.ops = &input_tcp;
     t->books = args->books;
     t->epfd = -1;
+    t->stop_fd = args->stop_fd;
     t->shared.books = args->books;
     t->shared.max_buffered = MAX_BUFFERED;
     int r = set_up(t, args, err);
@@ -179,15 +185,13 @@ static enum relay_read read_client(struct tcp_input *t, size_t slot)
     return r;
 }
 
-static int tcp_poll(struct input *in, struct sink *sink, int timeout_ms, struct err *err)
+/* Waits for events and serves them. Their number, or -errno. */
+static int serve(struct tcp_input *t, struct sink *sink, int timeout_ms)
 {
-    struct tcp_input *t = container_of(in, struct tcp_input, base);
     struct epoll_event events[EVENTS];
-    if (t->paused && clock_mono_ns() >= t->resume_ns)
-        watch_listeners(t, true);
     int n = epoll_wait(t->epfd, events, EVENTS, timeout_ms);
-    if (n == -1 && errno != EINTR)
-        return err_sys(err, errno, "%s: epoll_wait", t->tag);
+    if (n == -1)
+        return errno == EINTR ? 0 : -errno;
     t->shared.sink = sink;
     for (int i = 0; i < n; i++) {
         uint64_t data = events[i].data.u64;
@@ -196,25 +200,35 @@ static int tcp_poll(struct input *in, struct sink *sink, int timeout_ms, struct 
         else if (data != STOP_EVENT)
             (void)accept_one(t, t->listeners[data]);
     }
-    return INPUT_MORE;
+    return n;
 }
 
-/* Stopped: senders have been told by nobody, so what they have already handed over is taken. */
+static int tcp_poll(struct input *in, struct sink *sink, int timeout_ms, struct err *err)
+{
+    struct tcp_input *t = container_of(in, struct tcp_input, base);
+    if (t->paused && clock_mono_ns() >= t->resume_ns)
+        watch_listeners(t, true);
+    int n = serve(t, sink, timeout_ms);
+    return n < 0 ? err_sys(err, -n, "%s: epoll_wait", t->tag) : INPUT_MORE;
+}
+
+/* Stopped: our side of each connection is shut down, by which a sender knows that it should finish
+ * its record and go; what it has handed over by then is still read. */
 static void tcp_finish(struct input *in, struct sink *sink)
 {
     struct tcp_input *t = container_of(in, struct tcp_input, base);
     int64_t until_ns = clock_mono_ns() + DRAIN_NS;
-    uint64_t budget = DRAIN_BYTES / RELAY_READ_MAX;
-    t->shared.sink = sink;
+    (void)epoll_ctl(t->epfd, EPOLL_CTL_DEL, t->stop_fd, NULL);
     for (size_t i = 0; i < t->n_listeners; i++)
         for (size_t n = 0; n < MAX_CLIENTS && accept_one(t, t->listeners[i]); n++)
             ;
+    close_listeners(t); /* first: who leaves must not come back and be lost in the backlog */
     for (size_t i = 0; i < MAX_CLIENTS; i++)
-        while (t->clients[i] && budget > 0 && clock_mono_ns() < until_ns) {
-            budget--;
-            if (read_client(t, i) == RELAY_IDLE)
-                break;
-        }
+        if (t->clients[i])
+            (void)shutdown(t->clients[i]->fd, SHUT_WR);
+    while (t->n_clients > 0 && clock_mono_ns() < until_ns)
+        if (serve(t, sink, DRAIN_QUIET_MS) <= 0)
+            break;
     for (size_t i = 0; i < MAX_CLIENTS; i++)
         if (t->clients[i])
             drop_client(t, i);

@@ -29,11 +29,14 @@
 /* How long the end waits for the peer's: while bytes still go out, and when all are out. */
 #define CLOSE_STALL_NS (10 * NS_PER_S)
 #define CLOSE_ANSWER_NS (2 * NS_PER_S)
+/* How long the rest of a record may take once the peer has announced its end. */
+#define LEAVE_NS (2 * NS_PER_S)
 
 enum state {
     DOWN = 0, /* no socket; connects when the back-off is over */
     CONNECTING,
     UP,
+    LEAVING, /* the peer sends no more, so it stops: the record in progress still goes to it */
     CLOSING, /* our side is shut down; the peer's end is awaited */
     CLOSED,
 };
@@ -52,7 +55,7 @@ struct relay_conn {
     size_t next_addr;
     enum state state;
     int fd;
-    int64_t deadline_ns; /* of CONNECTING and CLOSING */
+    int64_t deadline_ns; /* of CONNECTING, LEAVING and CLOSING */
     int unsent; /* CLOSING: bytes that the peer's kernel has not acknowledged */
     bool was_up; /* at any time: the next one is a reconnection */
     bool said_down;
@@ -179,11 +182,11 @@ static bool connecting(struct relay_conn *c, int64_t now_ns)
     return true;
 }
 
-/* The pieces of the first records, without the first skip bytes. */
-static size_t gather(const struct relay_conn *c, struct iovec *iov)
+/* The pieces of the first max records, without the bytes that are sent already. */
+static size_t gather(const struct relay_conn *c, size_t max, struct iovec *iov)
 {
     size_t n = 0, at = 0;
-    for (size_t i = 0; i < c->n_held && i < BATCH; i++) {
+    for (size_t i = 0; i < c->n_held && i < max; i++) {
         const struct held *h = &c->held[(c->head + i) % HELD_MSGS];
         iov[n++] = (struct iovec){(void *)(buf_span(&c->headers).ptr + at), h->header_len};
         iov[n++] = (struct iovec){(void *)h->msg->bytes, h->msg->len};
@@ -224,29 +227,64 @@ static int peer_alive(const struct relay_conn *c)
     return n != 0;
 }
 
+enum sent {
+    SENT_SOME = 0,
+    SENT_NOTHING = 1, /* the socket is full */
+    SENT_BROKEN = 2, /* the connection is lost, and said so */
+};
+
+static enum sent send_records(struct relay_conn *c, size_t max, int64_t now_ns)
+{
+    struct iovec iov[BATCH * PIECES];
+    struct msghdr out = {.msg_iov = iov, .msg_iovlen = gather(c, max, iov)};
+    ssize_t n = sendmsg(c->fd, &out, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (n == -1 && errno == EAGAIN)
+        return SENT_NOTHING;
+    if (n == -1 && errno != EINTR) {
+        lost(c, "connection lost", errno, now_ns);
+        return SENT_BROKEN;
+    }
+    if (n > 0)
+        took(c, (size_t)n);
+    return SENT_SOME;
+}
+
+/* A relay that stops shuts its side down and reads on to our end. */
+static bool leaving(struct relay_conn *c, int64_t now_ns)
+{
+    enum sent r = SENT_SOME;
+    while (r == SENT_SOME && c->sent > 0)
+        r = send_records(c, 1, now_ns);
+    if (r == SENT_BROKEN)
+        return true;
+    if (c->sent > 0 && now_ns < c->deadline_ns)
+        return false;
+    lost(c, "connection lost", 0, now_ns);
+    return true;
+}
+
 static bool up(struct relay_conn *c, int64_t now_ns)
 {
     /* asked before each batch: into a connection that the peer has closed the kernel would still
      * take bytes, and lose them */
     int alive = peer_alive(c);
-    if (alive <= 0) {
+    if (alive < 0) {
         lost(c, "connection lost", -alive, now_ns);
         return true;
     }
+    if (alive == 0) {
+        c->state = LEAVING;
+        c->deadline_ns = now_ns + LEAVE_NS;
+        return leaving(c, now_ns);
+    }
     bool did = false;
     for (int i = 0; i < BATCHES_PER_STEP && c->n_held > 0; i++) {
-        struct iovec iov[BATCH * PIECES];
-        struct msghdr out = {.msg_iov = iov, .msg_iovlen = gather(c, iov)};
-        ssize_t n = sendmsg(c->fd, &out, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n == -1 && errno == EAGAIN)
+        enum sent r = send_records(c, BATCH, now_ns);
+        if (r == SENT_NOTHING)
             return did;
-        if (n == -1 && errno != EINTR) {
-            lost(c, "connection lost", errno, now_ns);
-            return true;
-        }
-        if (n > 0)
-            took(c, (size_t)n);
         did = true;
+        if (r == SENT_BROKEN)
+            break;
     }
     return did;
 }
@@ -293,6 +331,8 @@ bool relay_conn_step(struct relay_conn *c, int64_t now_ns)
         return connecting(c, now_ns);
     case UP:
         return up(c, now_ns);
+    case LEAVING:
+        return leaving(c, now_ns);
     case CLOSING:
         return closing(c, now_ns);
     case CLOSED:
@@ -325,9 +365,11 @@ void relay_conn_watch(const struct relay_conn *c, int64_t now_ns, struct pollfd 
     *fd = (struct pollfd){.fd = c->fd, .events = POLLIN | POLLRDHUP};
     if (c->state == CONNECTING || (c->state == UP && c->n_held > 0))
         fd->events |= POLLOUT;
+    if (c->state == LEAVING)
+        fd->events = POLLOUT; /* its end would wake us again and again */
     if (c->state == DOWN)
         wait = backoff_left_ns(&c->backoff, now_ns);
-    else if (c->state == CONNECTING || c->state == CLOSING)
+    else if (c->state == CONNECTING || c->state == LEAVING || c->state == CLOSING)
         wait = c->deadline_ns > now_ns ? c->deadline_ns - now_ns : 0;
     if (wait < *wait_ns)
         *wait_ns = wait;
@@ -337,7 +379,7 @@ enum output_result relay_conn_flush(struct relay_conn *c, int64_t now_ns)
 {
     if (c->n_held > 0)
         return OUTPUT_BUSY;
-    if (c->state == CLOSED || c->state == DOWN || c->state == CONNECTING)
+    if (c->state != UP && c->state != CLOSING)
         return OUTPUT_DONE;
     if (c->state == UP) {
         c->unsent = unsent_bytes(c);
