@@ -138,7 +138,8 @@ start_server staging "$staging_port"
 title '1. Record'
 echo "A web server runs on port $live_port. refrain listens to its traffic without touching it,"
 echo 'prints each request, and writes it to a file.'
-show "refrain --input-raw :$live_port --output-stdout --output-file $dir/requests.gor"
+show "refrain --input-raw :$live_port --output-stdout \\"
+echo "        --output-file $dir/requests.gor --output-file-append"
 "$refrain" --input-raw "127.0.0.1:$live_port" --output-stdout --output-file "$dir/requests.gor" \
     --output-file-append >"$dir/stdout" 2>"$dir/stderr" &
 recorder=$!
@@ -148,11 +149,10 @@ wait_for 10 grep -q 'listening' "$dir/stderr" || fail "refrain did not start: $(
 echo
 echo "Now $requests requests. What refrain prints, as it comes:"
 echo
-tail -n +1 -f "$dir/stdout" 2>/dev/null |
+tail -n +1 --pid="$recorder" -s 0.1 -f "$dir/stdout" |
     grep --line-buffered -aE '^(GET|POST|PUT|DELETE|HEAD) ' |
     awk '{ n++; if (n <= 12 || n % 20 == 0) { print "  " $0; fflush() }
            if (n == 12) { print "  ... (from here on every 20th)"; fflush() } }' &
-pids+=($!)
 viewer=$!
 start=$(now_ms)
 use_the_shop "$live_port"
@@ -161,13 +161,12 @@ sleep 1
 kill -INT "$recorder"
 status=0
 wait "$recorder" || status=$?
-pkill -P $$ -x tail 2>/dev/null || true
-wait "$viewer" 2>/dev/null || true
+wait "$viewer" || true
 [ "$status" -eq 0 ] || fail "refrain ended with status $status: $(cat "$dir/stderr")"
 
 title '2. The file'
-show "ls -l $dir"
-ls -l "$dir/requests.gor" | sed 's/^/  /'
+show "ls -l $dir/requests.gor"
+echo "  $(ls -l "$dir/requests.gor")"
 echo 'Its first record: a header line, the request as it was on the wire, a separator.'
 echo
 awk '{ print "  " $0 } /^🐵🙈🙉/ { exit }' "$dir/requests.gor" | tr -d '\r'

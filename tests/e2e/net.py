@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+"""Network namespaces of our own, so that nothing but this machine is ever touched."""
+import os
+
+from harness import need, need_root, sh
+
+
+class Namespaces:
+    """Two namespaces joined by a veth pair: server 10.77.0.1 / fd77::1, client 10.77.0.2 / fd77::2.
+    The pair keeps its offloads, so that segments larger than an MTU are seen."""
+
+    server_address, client_address = "10.77.0.1", "10.77.0.2"
+    server_address6 = "fd77::1"
+
+    def __init__(self, case, connected=True):
+        need_root()
+        need("ip")
+        self.server = f"refrain-s-{os.getpid()}"
+        self.client = f"refrain-c-{os.getpid()}"
+        for name in (self.server, self.client):
+            sh("ip", "netns", "add", name)
+            case.on_exit(sh, "ip", "netns", "del", name)
+            sh("ip", "-n", name, "link", "set", "lo", "up")
+        if connected:
+            self.connect()
+
+    def connect(self):
+        sh("ip", "link", "add", "veth-s", "netns", self.server, "type", "veth", "peer", "name",
+           "veth-c", "netns", self.client)
+        for name, link, n in ((self.server, "veth-s", 1), (self.client, "veth-c", 2)):
+            sh("ip", "-n", name, "addr", "add", f"10.77.0.{n}/24", "dev", link)
+            sh("ip", "-n", name, "addr", "add", f"fd77::{n}/64", "dev", link, "nodad")
+            sh("ip", "-n", name, "link", "set", link, "up")
+
+    def on_server(self):
+        return ("ip", "netns", "exec", self.server)
+
+    def on_client(self):
+        return ("ip", "netns", "exec", self.client)

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: MIT
+"""The servers that the tests talk to: a real nginx, and targets that misbehave on purpose."""
+import collections
+import os
+import re
+import selectors
+import socket
+import threading
+import time
+
+from harness import Failure, free_port, need, read_text, wait_until
+
+CONFIG = """
+daemon off;
+master_process off;
+{user}
+pid {root}/pid;
+error_log {root}/error.log;
+events {{ worker_connections 2048; }}
+http {{
+    log_format test '$connection|$connection_requests|$msec|$request_length|$status|$http_x_id|'
+                    '$http_host|$request';
+    access_log {root}/access.log test;
+    client_body_temp_path {root}/body;
+    proxy_temp_path {root}/proxy;
+    fastcgi_temp_path {root}/fastcgi;
+    uwsgi_temp_path {root}/uwsgi;
+    scgi_temp_path {root}/scgi;
+    client_max_body_size 0;
+    large_client_header_buffers 8 64k;
+    keepalive_requests 1000000;
+    server {{
+        {listen}
+        root {root}/files;
+        location / {{ return 200 "hello\\n"; }}
+        location /big {{ }}
+        location = /status/404 {{ return 404; }}
+        location = /status/500 {{ return 500; }}
+    }}
+}}
+"""
+
+Served = collections.namedtuple("Served", "connection nth time length status id host request")
+
+
+class Nginx:
+    def __init__(self, case, listen=("127.0.0.1",), port=None, prefix=()):
+        need("nginx")
+        self.port = port or free_port()
+        self.root = case.path(f"nginx-{case.next_number()}")
+        self.prefix = prefix
+        os.makedirs(f"{self.root}/files")
+        lines = [f"listen {a}:{self.port};" for a in listen]
+        with open(f"{self.root}/files/big", "wb") as f:
+            f.write(b"0123456789abcdef" * 65536)
+        with open(f"{self.root}/nginx.conf", "w", encoding="ascii") as f:
+            f.write(CONFIG.format(root=self.root, listen="\n".join(lines),
+                                  user="user root;" if os.geteuid() == 0 else ""))
+        self.process = case.spawn("nginx", "-p", self.root, "-c", f"{self.root}/nginx.conf", "-e",
+                                  f"{self.root}/error.log", prefix=prefix)
+        wait_until(self.started, f"nginx started: {read_text(self.root + '/error.log')}")
+
+    def started(self):
+        if self.process.poll() is not None:
+            raise Failure(f"nginx ended: {read_text(self.root + '/error.log')}")
+        return os.path.exists(f"{self.root}/pid") and read_text(f"{self.root}/pid").strip()
+
+    def served(self):
+        found = []
+        for line in read_text(f"{self.root}/access.log").splitlines():
+            conn, nth, when, length, status, id_, host, request = line.split("|", 7)
+            found.append(Served(int(conn), int(nth), float(when), int(length), int(status), id_,
+                                host, request))
+        return found
+
+    def wait_served(self, n, timeout=10.0):
+        """The log, once it has n lines."""
+        wait_until(lambda: len(self.served()) >= n,
+                   lambda: f"nginx has logged {len(self.served())} of {n} requests", timeout)
+        return self.served()
+
+
+Arrival = collections.namedtuple("Arrival", "time connection raw")
+LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.I)
+CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked", re.I)
+
+
+def request_length(data):
+    """How many bytes the first request of data has; 0: not yet whole."""
+    end = data.find(b"\r\n\r\n")
+    if end < 0:
+        return 0
+    head = data[:end + 2]
+    at = end + 4
+    if CHUNKED.search(head):
+        last = data.find(b"0\r\n\r\n", at)
+        return last + 5 if last >= 0 else 0
+    length = LENGTH.search(head)
+    at += int(length.group(1)) if length else 0
+    return at if len(data) >= at else 0
+
+
+class Target:
+    """An HTTP server that keeps every request's exact bytes and time of arrival. delay: seconds
+    before each answer; mode: "answer", "silent" (accepts and never reads), "reset" (each request
+    is answered by RST), "close" (one request per connection)."""
+
+    def __init__(self, case, delay=0.0, mode="answer", answer=None):
+        self.delay, self.mode = delay, mode
+        self.answer = answer or b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+        self.arrivals = []
+        self.connections = 0
+        self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.port = self.socket.getsockname()[1]
+        self.stop = False
+        self.selector = selectors.DefaultSelector()
+        self.socket.setblocking(False)
+        self.selector.register(self.socket, selectors.EVENT_READ)
+        self.buffers, self.numbers, self.due = {}, {}, collections.deque()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+        case.on_exit(self.close)
+
+    def close(self):
+        self.stop = True
+        self.thread.join(5)
+        for connection in list(self.buffers):
+            connection.close()
+        self.socket.close()
+
+    def run(self):
+        while not self.stop:
+            for key, _ in self.selector.select(0.02):
+                if key.fileobj is self.socket:
+                    self.accept()
+                else:
+                    self.read(key.fileobj)
+            self.send_due()
+
+    def accept(self):
+        connection, _ = self.socket.accept()
+        connection.setblocking(False)
+        self.buffers[connection] = bytearray()
+        self.numbers[connection] = self.connections
+        self.connections += 1
+        if self.mode != "silent":
+            self.selector.register(connection, selectors.EVENT_READ)
+
+    def read(self, connection):
+        try:
+            data = connection.recv(1 << 20)
+        except OSError:
+            data = b""
+        if not data:
+            self.drop(connection)
+            return
+        now = time.monotonic()
+        buffer = self.buffers[connection]
+        buffer += data
+        while connection in self.buffers and (n := request_length(buffer)):
+            self.arrivals.append(Arrival(now, self.numbers[connection], bytes(buffer[:n])))
+            del buffer[:n]
+            if self.mode == "reset":
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                self.drop(connection)
+            else:
+                self.due.append((now + self.delay, connection))
+        self.send_due()
+
+    def send_due(self):
+        while self.due and self.due[0][0] <= time.monotonic():
+            _, connection = self.due.popleft()
+            if connection not in self.buffers:
+                continue
+            try:
+                connection.sendall(self.answer)
+            except OSError:
+                self.drop(connection)
+                continue
+            if self.mode == "close":
+                self.drop(connection)
+
+    def drop(self, connection):
+        with_selector = self.selector.get_map().get(connection)
+        if with_selector:
+            self.selector.unregister(connection)
+        self.buffers.pop(connection, None)
+        connection.close()
+
+    def wait_arrivals(self, n, timeout=10.0):
+        wait_until(lambda: len(self.arrivals) >= n,
+                   lambda: f"{len(self.arrivals)} of {n} requests arrived", timeout)
+        return list(self.arrivals)

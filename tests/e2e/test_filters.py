@@ -1,0 +1,94 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Filters at gor's level: method, URL, header; a response shares its request's fate."""
+import gor
+from harness import check, equal, main, test
+
+START = 1_700_000_000_000_000_000
+
+
+def run(case, payloads, *args):
+    """Payloads that pass, and the result."""
+    data = b""
+    for k, payload in enumerate(payloads):
+        data += gor.make(payload, START, id_=f"{k:024x}")
+        data += gor.make(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nr", START, kind=2,
+                         id_=f"{k:024x}")
+    result = case.run("--input-file", case.write("in.gor", data), "--output-stdout", *args)
+    records = gor.parse(result.stdout)
+    asked = [r for r in records if r.type == 1]
+    answered = [r for r in records if r.type == 2]
+    equal([r.id for r in answered], [r.id for r in asked], "responses, against the requests")
+    out = result.output("output-stdout")
+    equal(out["delivered"], len(records), "delivered")
+    equal(out["filtered"], 2 * len(payloads) - len(records), "filtered")
+    return [r.payload for r in asked], result
+
+
+def targets(payloads):
+    return [p.split()[1].decode() for p in payloads]
+
+
+@test("--http-allow-method: any of those given")
+def allow_method(case):
+    payloads = [gor.request(f"/{m}", method=m) for m in ("GET", "POST", "PUT", "PROPFIND", "get")]
+    passed, _ = run(case, payloads, "--http-allow-method", "GET", "--http-allow-method", "PUT")
+    equal(targets(passed), ["/GET", "/PUT"], "what passes")
+    passed, _ = run(case, payloads, "--http-allow-method", "PROPFIND")
+    equal(targets(passed), ["/PROPFIND"], "what passes")
+
+
+@test("--http-allow-url: unanchored, against the target with its query")
+def allow_url(case):
+    payloads = [gor.request(p) for p in ("/api/v1", "/static/x", "/v2/api", "/?next=/api")]
+    passed, _ = run(case, payloads, "--http-allow-url", "/api", "--http-allow-url", "^/static")
+    equal(targets(passed), ["/api/v1", "/static/x", "/v2/api", "/?next=/api"], "what passes")
+    passed, _ = run(case, payloads, "--http-allow-url", "^/api")
+    equal(targets(passed), ["/api/v1"], "what passes")
+
+
+@test("--http-disallow-url: what matches is dropped, also of unknown methods")
+def disallow_url(case):
+    payloads = [gor.request("/ok"), gor.request("/admin/1"),
+                gor.request("/admin/2", method="PROPFIND")]
+    passed, _ = run(case, payloads, "--http-disallow-url", "^/admin")
+    equal(targets(passed), ["/ok"], "what passes")
+
+
+@test("--http-set-header replaces in place, adds at the front, and leaves the body alone")
+def set_header(case):
+    body = b"X-Set: in the body\r\n"
+    payloads = [gor.request("/", headers=("x-set: old", "Other: 1"), method="POST", body=body),
+                gor.request("/add")]
+    passed, _ = run(case, payloads, "--http-set-header", "X-Set: new", "--http-set-header",
+                    "Added: yes")
+    check(b"\r\nx-set: new\r\nOther: 1\r\n" in passed[0], f"{passed[0]}")
+    check(passed[0].endswith(b"\r\n\r\n" + body), f"the body changed: {passed[0]}")
+    check(b"\r\nX-Set: new\r\n" in passed[1] and b"\r\nAdded: yes\r\n" in passed[1], f"{passed[1]}")
+
+
+@test("filters are asked in order: all of them must agree")
+def together(case):
+    payloads = [gor.request(p, method=m) for m in ("GET", "POST") for p in ("/a", "/b", "/a/no")]
+    passed, result = run(case, payloads, "--http-allow-method", "GET", "--http-allow-url", "^/a",
+                         "--http-disallow-url", "no$", "--http-set-header", "X: 1")
+    equal(targets(passed), ["/a"], "what passes")
+    equal(result.output("output-stdout")["filtered"], 10, "filtered")
+
+
+@test("gor's old names are aliases")
+def aliases(case):
+    payloads = [gor.request("/a"), gor.request("/b")]
+    passed, _ = run(case, payloads, "--http-header", "User-Agent: x")
+    check(all(b"\r\nUser-Agent: x\r\n" in p for p in passed), f"{passed}")
+
+
+@test("no regular expression makes it wait for ever")
+def hostile_regex(case):
+    payloads = [gor.request("/" + "a" * 5000 + "!")]
+    passed, _ = run(case, payloads, "--http-disallow-url", "^/(a+)+$")
+    equal(len(passed), 1, "requests that pass")
+
+
+if __name__ == "__main__":
+    main()
