@@ -1,335 +1,394 @@
 /* SPDX-License-Identifier: MIT */
+/* Reading records from bytes that come in pieces.
+ *
+ * Time stays linear whatever the bytes say, because every search begins where the last one ended,
+ * lengths are only jumped over, and a record whose place in the stream is in doubt is given up
+ * whole. The one thing that looks beyond a record's first separator, following a chunked body, is
+ * not done twice over the same bytes (followed). */
 #include "lib/record.h"
 
+#include <string.h>
 #include <zlib.h>
 
-#include "lib/http.h"
+#include "lib/record_internal.h"
 
 const uint8_t record_separator[RECORD_SEPARATOR_LEN] = {'\n', 0xf0, 0x9f, 0x90, 0xb5, 0xf0, 0x9f,
                                                         0x99, 0x88, 0xf0, 0x9f, 0x99, 0x89, '\n'};
 
-/* TYPE ID TIMESTAMP LATENCY LENGTH CRC32 SRC DST */
-#define MAX_FIELDS 8
-#define MIN_FIELDS 3
 /* LFs before the separator that are taken for traces of gor's relay. */
-#define MAX_HOPS 64
+#define HOPS_MAX 64
+/* Behind a payload of the greatest length, its separator lies within so many bytes. */
+#define BEHIND_MAX (HOPS_MAX + RECORD_SEPARATOR_LEN)
+#define NOT_FOUND SIZE_MAX
 
-static char *put_decimal(char *out, int64_t value)
-{
-    char digits[20];
-    size_t n = 0;
-    uint64_t left = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
-    if (value < 0)
-        *out++ = '-';
-    do
-        digits[n++] = (char)('0' + left % 10);
-    while (left /= 10);
-    while (n > 0)
-        *out++ = digits[--n];
-    return out;
-}
+enum state {
+    STATE_HEADER = 0, /* a header line comes next */
+    STATE_LENGTH, /* a payload of known length, with its checksum */
+    STATE_SEARCH, /* a payload of unknown length: looking for the first separator */
+    STATE_FOLLOW, /* … which is chunked */
+    STATE_FRAMED, /* … whose length framing has told */
+    STATE_SKIP, /* in damage: looking for a separator and a header */
+};
 
-static char *put_hex32(char *out, uint32_t value)
-{
-    static const char hex[] = "0123456789abcdef";
-    for (int shift = 28; shift >= 0; shift -= 4)
-        *out++ = hex[value >> shift & 15];
-    return out;
-}
-
-size_t record_header(char *out, const struct msg *msg)
-{
-    char *p = out;
-    *p++ = (char)msg->type;
-    *p++ = ' ';
-    memcpy(p, msg->id, msg->id_len);
-    p += msg->id_len;
-    *p++ = ' ';
-    p = put_decimal(p, msg->ts_ns);
-    *p++ = ' ';
-    p = put_decimal(p, msg->latency_ns);
-    *p++ = ' ';
-    p = put_decimal(p, (int64_t)msg->len);
-    *p++ = ' ';
-    p = put_hex32(p, (uint32_t)crc32_z(0, msg->bytes, msg->len));
-    *p++ = ' ';
-    p += endpoint_format(p, &msg->src);
-    *p++ = ' ';
-    p += endpoint_format(p, &msg->dst);
-    *p++ = '\n';
-    assert((size_t)(p - out) <= RECORD_HEADER_MAX);
-    return (size_t)(p - out);
-}
+/* One call of record_read(). bytes and n shrink from the front as they are used. */
+struct reading {
+    struct record_reader *r;
+    const uint8_t *bytes;
+    size_t n;
+    bool at_end;
+    size_t *used;
+    struct msg **msg;
+};
 
 void record_reader_init(struct record_reader *reader, size_t max_payload)
 {
     *reader = (struct record_reader){.max_payload = max_payload};
 }
 
-/* A header line, taken apart. */
-struct header {
-    size_t len; /* with its LF */
-    uint8_t type;
-    struct span id;
-    int64_t ts_ns, latency_ns;
-    bool has_length, has_crc;
-    uint64_t length;
-    uint32_t crc;
-    struct endpoint src, dst;
-};
-
-/* All of s is decimal digits, with a sign if allowed; false on overflow too. */
-static bool parse_number(struct span s, bool sign, int64_t *value)
+static size_t min(size_t a, size_t b)
 {
-    bool negative = sign && s.len > 0 && s.ptr[0] == '-';
-    int64_t n = 0;
-    if (negative)
-        s = span_from(s, 1);
-    if (s.len == 0 || s.len > 19)
-        return false;
-    for (size_t i = 0; i < s.len; i++) {
-        if (s.ptr[i] < '0' || s.ptr[i] > '9' || __builtin_mul_overflow(n, 10, &n) ||
-            __builtin_add_overflow(n, s.ptr[i] - '0', &n))
-            return false;
-    }
-    *value = negative ? -n : n;
-    return true;
+    return a < b ? a : b;
 }
 
-static bool parse_crc(struct span s, uint32_t *crc)
+static size_t less(size_t a, size_t b)
 {
-    uint32_t n = 0;
-    if (s.len != 8)
-        return false;
-    for (size_t i = 0; i < s.len; i++) {
-        uint8_t c = ascii_lower(s.ptr[i]);
-        if (c >= '0' && c <= '9')
-            n = n << 4 | (uint32_t)(c - '0');
-        else if (c >= 'a' && c <= 'f')
-            n = n << 4 | (uint32_t)(c - 'a' + 10);
-        else
-            return false;
-    }
-    *crc = n;
-    return true;
+    return a > b ? a - b : 0;
 }
 
-/* Fields are separated by one space; the ninth and later are left alone. */
-static size_t split_fields(struct span line, struct span fields[MAX_FIELDS])
+static void drop(struct reading *rd, size_t n)
 {
-    size_t n = 0;
-    while (n < MAX_FIELDS) {
-        const uint8_t *space = line.len > 0 ? memchr(line.ptr, ' ', line.len) : NULL;
-        size_t len = space ? (size_t)(space - line.ptr) : line.len;
-        fields[n++] = span_of(line.ptr, len);
-        if (!space)
+    assert(n <= rd->n);
+    rd->bytes += n;
+    rd->n -= n;
+    *rd->used += n;
+    rd->r->followed = less(rd->r->followed, n);
+}
+
+static void enter(struct reading *rd, enum state state, size_t scanned)
+{
+    rd->r->state = (uint8_t)state;
+    rd->r->scanned = scanned;
+}
+
+static enum record_result damaged(struct reading *rd, size_t n, enum state next)
+{
+    drop(rd, n);
+    enter(rd, next, 0);
+    return RECORD_DAMAGED;
+}
+
+/* Searches by the separator's second byte, which is rare in text. */
+static size_t find_separator(const struct reading *rd, size_t from)
+{
+    while (rd->n >= RECORD_SEPARATOR_LEN && from <= rd->n - RECORD_SEPARATOR_LEN) {
+        size_t places = rd->n - RECORD_SEPARATOR_LEN - from + 1;
+        const uint8_t *p = memchr(rd->bytes + from + 1, record_separator[1], places);
+        if (!p)
             break;
-        line = span_from(line, len + 1);
+        from = (size_t)(p - rd->bytes) - 1;
+        if (memcmp(rd->bytes + from, record_separator, RECORD_SEPARATOR_LEN) == 0)
+            return from;
+        from++;
     }
-    return n;
+    return NOT_FOUND;
 }
 
-/* gor needs three fields, and reads a timestamp that is no number as 0. */
-static bool parse_header(struct span line, struct header *h)
+/* Where a search that found nothing goes on when there are more bytes. */
+static size_t searched(const struct reading *rd, size_t from)
 {
-    struct span f[MAX_FIELDS];
-    size_t n = split_fields(line, f);
-    int64_t length;
-    *h = (struct header){.len = line.len + 1};
-    if (n < MIN_FIELDS || f[0].len != 1 || f[0].ptr[0] < '1' || f[0].ptr[0] > '9' ||
-        f[1].len == 0 || f[1].len > MSG_ID_MAX)
-        return false;
-    for (size_t i = 0; i < line.len; i++)
-        if (line.ptr[i] < ' ' || line.ptr[i] > '~')
+    size_t last = less(rd->n, RECORD_SEPARATOR_LEN - 1);
+    return last > from ? last : from;
+}
+
+/* Gives up bytes as far as the next separator with a header behind it. False: not there yet. */
+static bool resync(struct reading *rd)
+{
+    size_t from = 0;
+    for (;;) {
+        struct record_line line;
+        size_t separator = find_separator(rd, from);
+        if (separator == NOT_FOUND)
+            break;
+        size_t behind = separator + RECORD_SEPARATOR_LEN;
+        switch (record_line_parse(rd->bytes + behind, rd->n - behind, rd->at_end, &line)) {
+        case HEADER_OK:
+            drop(rd, behind);
+            enter(rd, STATE_HEADER, 0);
+            return true;
+        case HEADER_MORE:
+            drop(rd, separator);
             return false;
-    h->type = f[0].ptr[0];
-    h->id = f[1];
-    if (!parse_number(f[2], true, &h->ts_ns))
-        return false;
-    if (n > 3 && !parse_number(f[3], true, &h->latency_ns))
-        h->latency_ns = 0;
-    if (n < 6 || !parse_number(f[4], false, &length))
-        return true; /* gor's */
-    h->has_length = true;
-    h->length = (uint64_t)length;
-    if (!parse_crc(f[5], &h->crc))
-        return false;
-    if (n > 7) {
-        endpoint_parse(f[6], &h->src);
-        endpoint_parse(f[7], &h->dst);
+        case HEADER_BAD:
+            from = behind - 1; /* its LF may be the next one's first */
+            break;
+        }
     }
-    return true;
+    drop(rd, rd->at_end ? rd->n : searched(rd, from));
+    return false;
 }
 
-static const uint8_t *find_separator(const uint8_t *bytes, size_t n)
+/* Does the request end before its head says so? */
+static bool is_cut(const struct msg *msg)
 {
-    return memmem(bytes, n, record_separator, RECORD_SEPARATOR_LEN);
+    struct span body = msg_body(msg);
+    struct http_framer f;
+    size_t used;
+    if (msg->type != MSG_REQUEST || msg->http.head_len == 0)
+        return false;
+    if (http_framer_resume(&f, HTTP_REQUEST, &msg->http) != HTTP_MORE)
+        return false;
+    return http_framer_feed(&f, body.ptr, body.len, &used) == HTTP_MORE;
 }
 
-static enum record_result make(const struct header *h, struct span payload, struct msg **msg)
+static struct msg *make(const struct reading *rd, size_t len)
 {
-    struct msg *m = msg_new(payload.len);
-    if (!m)
+    struct record_line line;
+    enum header_result again = record_line_parse(rd->bytes, rd->n, true, &line);
+    assert(again == HEADER_OK && line.len == rd->r->header_len);
+    struct msg *msg = msg_new(len);
+    if (!msg)
+        return NULL;
+    bool fits = msg_set_id(msg, line.id);
+    assert(fits); /* record_line_parse() saw to it */
+    msg->type = line.type;
+    msg->ts_ns = line.ts_ns;
+    msg->latency_ns = line.latency_ns;
+    endpoint_parse(line.src, &msg->src);
+    endpoint_parse(line.dst, &msg->dst);
+    msg->len = len;
+    memcpy(msg->bytes, rd->bytes + line.len, len);
+    msg_parse_head(msg);
+    msg_set_conn(msg);
+    if (is_cut(msg))
+        msg->flags |= MSG_CUT;
+    return msg;
+}
+
+/* A whole record: len bytes of payload, and everything up to behind. */
+static enum record_result take(struct reading *rd, size_t len, size_t behind)
+{
+    struct msg *msg = make(rd, len);
+    drop(rd, behind);
+    enter(rd, STATE_HEADER, 0);
+    if (!msg)
         return RECORD_NO_MEMORY;
-    m->type = h->type;
-    bool fits = msg_set_id(m, h->id);
-    assert(fits); /* parse_header() saw to it */
-    m->ts_ns = h->ts_ns;
-    m->latency_ns = h->latency_ns;
-    m->src = h->src;
-    m->dst = h->dst;
-    m->len = payload.len;
-    memcpy(m->bytes, payload.ptr, payload.len);
-    msg_parse_head(m);
-    msg_set_conn(m);
-    *msg = m;
+    *rd->msg = msg;
     return RECORD_MSG;
 }
 
-/* Damage: on to behind the next separator, where a header may begin. It is reported once, however
- * much of it there is. */
-static enum record_result skip(struct record_reader *r, struct span all, bool at_end, size_t *used)
+/* Is there a separator at off, but for LFs that hops added? Sets *behind. RECORD_MORE: the bytes do
+ * not tell yet. RECORD_DAMAGED: no. At the end, what is torn of the separator counts as one. */
+static enum record_result ends_at(const struct reading *rd, size_t off, size_t *behind)
 {
-    enum record_result result = r->skipping ? RECORD_MORE : RECORD_DAMAGED;
-    const uint8_t *separator = find_separator(all.ptr, all.len);
-    r->state = RECORD_START;
-    r->skipping = true;
-    if (separator)
-        *used = (size_t)(separator - all.ptr) + RECORD_SEPARATOR_LEN;
-    else if (at_end)
-        *used = all.len;
-    else /* what may be the beginning of a separator stays */
-        *used = all.len >= RECORD_SEPARATOR_LEN ? all.len - RECORD_SEPARATOR_LEN + 1 : 0;
-    return result;
-}
-
-static enum record_result take(struct record_reader *r, const struct header *h, struct span payload,
-                               size_t behind, size_t *used, struct msg **msg)
-{
-    r->state = RECORD_START;
-    r->skipping = false;
-    *used = h->len + payload.len + behind;
-    return make(h, payload, msg);
-}
-
-/* A record that tells its length: the separator must follow, and the checksum agree. */
-static enum record_result read_by_length(struct record_reader *r, const struct header *h,
-                                         struct span all, bool at_end, size_t *used,
-                                         struct msg **msg)
-{
-    struct span rest = span_from(all, h->len);
-    if (h->length == 0 || h->length > r->max_payload)
-        return skip(r, all, at_end, used);
-    if (rest.len < h->length + RECORD_SEPARATOR_LEN && !at_end)
-        return RECORD_MORE;
-    if (rest.len < h->length)
-        return skip(r, all, at_end, used);
-    struct span payload = span_of(rest.ptr, (size_t)h->length);
-    struct span tail = span_from(rest, payload.len);
-    size_t behind = tail.len < RECORD_SEPARATOR_LEN ? tail.len : RECORD_SEPARATOR_LEN;
-    if (memcmp(tail.ptr, record_separator, behind) != 0 ||
-        (uint32_t)crc32_z(0, payload.ptr, payload.len) != h->crc)
-        return skip(r, all, at_end, used);
-    return take(r, h, payload, behind, used, msg);
-}
-
-/* Goes on framing the payload of a record without LENGTH, over bytes not framed yet. */
-static void frame_on(struct record_reader *r, struct span payload)
-{
-    while (r->state == RECORD_FRAMING && r->framed < payload.len) {
-        size_t n = 0;
-        struct span next = span_from(payload, r->framed);
-        enum http_verdict v = http_framer_feed(&r->framer, next.ptr, next.len, &n);
-        r->framed += n;
-        if (v == HTTP_HEAD)
-            v = http_framer_head(&r->framer, payload.ptr, r->framed);
-        if (v == HTTP_DONE)
-            r->state = RECORD_FRAMED;
-        else if (v == HTTP_BAD || r->framer.view.body == HTTP_BODY_UNTIL_CLOSE)
-            r->state = RECORD_UNFRAMED;
+    for (size_t hops = 0; hops <= HOPS_MAX; hops++, off++) {
+        size_t have = min(rd->n - off, RECORD_SEPARATOR_LEN);
+        if (have == 0 || memcmp(rd->bytes + off, record_separator, have) == 0) {
+            if (have < RECORD_SEPARATOR_LEN && !rd->at_end)
+                return RECORD_MORE;
+            *behind = off + have;
+            return RECORD_MSG;
+        }
+        if (rd->bytes[off] != '\n')
+            break;
     }
+    return RECORD_DAMAGED;
 }
 
-/* After a framed payload: LFs that gor's relay added, one a hop, then the separator. Bytes to there
- * and over it; 0: something else follows; SIZE_MAX: not known yet. */
-static size_t behind_framed(struct span tail, bool at_end)
+/* No separator where LENGTH puts it. If a header stands behind its place, only the separator is
+ * damaged; else nothing says where this record ends. */
+static enum record_result misplaced(struct reading *rd, size_t end)
 {
-    size_t lfs = 0;
-    while (lfs < MAX_HOPS && lfs + 1 < tail.len && tail.ptr[lfs] == '\n' &&
-           tail.ptr[lfs + 1] == '\n')
-        lfs++;
-    tail = span_from(tail, lfs);
-    size_t n = tail.len < RECORD_SEPARATOR_LEN ? tail.len : RECORD_SEPARATOR_LEN;
-    if (memcmp(tail.ptr, record_separator, n) != 0)
-        return 0;
-    if (n == RECORD_SEPARATOR_LEN)
-        return lfs + n;
-    return at_end ? lfs + n : SIZE_MAX;
-}
-
-/* By the first separator: for what is not HTTP, or does not end where HTTP would. */
-static enum record_result read_by_separator(struct record_reader *r, const struct header *h,
-                                            struct span all, bool at_end, size_t *used,
-                                            struct msg **msg)
-{
-    struct span rest = span_from(all, h->len);
-    size_t from = r->searched > RECORD_SEPARATOR_LEN ? r->searched - RECORD_SEPARATOR_LEN : 0;
-    struct span unsearched = span_from(rest, from);
-    const uint8_t *separator = find_separator(unsearched.ptr, unsearched.len);
-    r->searched = rest.len;
-    if (!separator && !at_end && rest.len <= r->max_payload)
+    struct record_line line;
+    size_t behind = min(end + RECORD_SEPARATOR_LEN, rd->n);
+    switch (record_line_parse(rd->bytes + behind, rd->n - behind, rd->at_end, &line)) {
+    case HEADER_MORE:
         return RECORD_MORE;
-    /* a tail without a separator counts only when it is whole, and that is not known here */
-    if (!separator || separator == rest.ptr)
-        return skip(r, all, at_end, used);
-    return take(r, h, span_of(rest.ptr, (size_t)(separator - rest.ptr)), RECORD_SEPARATOR_LEN, used,
-                msg);
+    case HEADER_OK:
+        return damaged(rd, behind, STATE_HEADER);
+    case HEADER_BAD:
+        break;
+    }
+    return damaged(rd, rd->r->header_len - 1, STATE_SKIP);
 }
 
-/* A record of gor's: framed as HTTP first, since a body may hold the separator. */
-static enum record_result read_by_framing(struct record_reader *r, const struct header *h,
-                                          struct span all, bool at_end, size_t *used,
-                                          struct msg **msg)
+static enum record_result read_by_length(struct reading *rd)
 {
-    struct span rest = span_from(all, h->len);
-    if (r->state == RECORD_START) {
-        enum http_kind kind = h->type == MSG_REQUEST ? HTTP_REQUEST : HTTP_RESPONSE;
-        http_framer_init(&r->framer, kind, &(struct http_limits){.max_head = r->max_payload});
-        r->framed = r->searched = 0;
-        r->state = RECORD_FRAMING;
+    struct record_reader *r = rd->r;
+    size_t end = r->header_len + r->length, behind;
+    if (rd->n < end)
+        return rd->at_end ? damaged(rd, r->header_len - 1, STATE_SKIP) : RECORD_MORE;
+    enum record_result found = ends_at(rd, end, &behind);
+    if (found == RECORD_MORE)
+        return RECORD_MORE;
+    if (found == RECORD_DAMAGED)
+        return misplaced(rd, end);
+    if ((uint32_t)crc32_z(0, rd->bytes + r->header_len, r->length) != r->crc)
+        return damaged(rd, behind, STATE_HEADER);
+    return take(rd, r->length, behind);
+}
+
+/* Framing does not tell where the payload ends. */
+static enum record_result read_by_separator(struct reading *rd)
+{
+    struct record_reader *r = rd->r;
+    size_t len = r->separator - r->header_len;
+    if (r->separator_len < RECORD_SEPARATOR_LEN) /* torn */
+        return damaged(rd, rd->n, STATE_HEADER);
+    if (len > r->max_payload)
+        return damaged(rd, r->header_len - 1, STATE_SKIP);
+    return take(rd, len, r->separator + r->separator_len);
+}
+
+static enum record_result read_framed(struct reading *rd)
+{
+    struct record_reader *r = rd->r;
+    size_t end = r->header_len + r->length, behind;
+    if (r->length > r->max_payload || (rd->n < end && rd->at_end))
+        return read_by_separator(rd);
+    if (rd->n < end)
+        return RECORD_MORE;
+    enum record_result found = ends_at(rd, end, &behind);
+    if (found == RECORD_MORE)
+        return RECORD_MORE;
+    return found == RECORD_MSG ? take(rd, r->length, behind) : read_by_separator(rd);
+}
+
+static enum record_result follow_chunks(struct reading *rd)
+{
+    struct record_reader *r = rd->r;
+    size_t limit = min(rd->n, r->header_len + r->max_payload), used;
+    if (r->followed > r->separator)
+        limit = min(limit, r->separator);
+    enum http_verdict v = HTTP_MORE;
+    if (limit > r->framed) {
+        v = http_framer_feed(&r->framer, rd->bytes + r->framed, limit - r->framed, &used);
+        r->framed += used;
     }
-    frame_on(r, rest);
-    if (r->state == RECORD_FRAMED) {
-        size_t behind = behind_framed(span_from(rest, r->framed), at_end);
-        if (behind == SIZE_MAX)
+    if (v == HTTP_DONE) {
+        r->length = r->framed - r->header_len;
+        enter(rd, STATE_FRAMED, 0);
+        return read_framed(rd);
+    }
+    if (v == HTTP_MORE && limit == rd->n && !rd->at_end)
+        return RECORD_MORE;
+    if (r->followed < r->framed)
+        r->followed = r->framed;
+    return read_by_separator(rd);
+}
+
+/* The first separator is known, or there is none up to the end. A head cannot hold one, so the head
+ * lies before it, if the payload is HTTP; where the body ends is another matter. */
+static enum record_result frame(struct reading *rd)
+{
+    struct record_reader *r = rd->r;
+    enum http_kind kind = rd->bytes[0] == MSG_REQUEST ? HTTP_REQUEST : HTTP_RESPONSE;
+    struct span payload = span_of(rd->bytes + r->header_len, r->separator - r->header_len);
+    struct http_view view;
+    if (!http_parse_head(kind, payload.ptr, payload.len, &view))
+        return read_by_separator(rd);
+    if (view.body == HTTP_BODY_CHUNKED) {
+        http_framer_resume(&r->framer, kind, &view);
+        r->framed = r->header_len + view.head_len;
+        enter(rd, STATE_FOLLOW, 0);
+        return follow_chunks(rd);
+    }
+    /* to nobody's surprise, an answer to HEAD ends with its head */
+    bool head_only = kind == HTTP_RESPONSE && payload.len == view.head_len;
+    r->length = payload.len;
+    if (view.body == HTTP_BODY_NONE || head_only)
+        r->length = view.head_len;
+    else if (view.body == HTTP_BODY_LENGTH)
+        r->length = view.length < r->max_payload ? view.head_len + view.length : SIZE_MAX;
+    enter(rd, STATE_FRAMED, 0);
+    return read_framed(rd);
+}
+
+/* How much of a separator the bytes end with. One LF alone is more likely the payload's. */
+static size_t torn_separator(const struct reading *rd)
+{
+    size_t payload_len = rd->n - rd->r->header_len;
+    for (size_t len = min(RECORD_SEPARATOR_LEN - 1, payload_len); len > 1; len--)
+        if (memcmp(rd->bytes + rd->n - len, record_separator, len) == 0)
+            return len;
+    return 0;
+}
+
+static enum record_result search(struct reading *rd)
+{
+    struct record_reader *r = rd->r;
+    size_t found = find_separator(rd, r->scanned);
+    r->separator_len = RECORD_SEPARATOR_LEN;
+    if (found == NOT_FOUND) {
+        if (rd->n - r->header_len > r->max_payload + BEHIND_MAX)
+            return damaged(rd, r->header_len - 1, STATE_SKIP);
+        r->scanned = searched(rd, r->scanned);
+        if (!rd->at_end)
             return RECORD_MORE;
-        if (behind > 0 || (at_end && rest.len == r->framed))
-            return take(r, h, span_of(rest.ptr, r->framed), behind, used, msg);
-        r->state = RECORD_UNFRAMED;
+        r->separator_len = torn_separator(rd);
+        found = rd->n - r->separator_len;
     }
-    if (r->state == RECORD_FRAMING && !at_end && rest.len <= r->max_payload)
+    if (found <= r->header_len) /* no payload */
+        return damaged(rd, found + r->separator_len, STATE_HEADER);
+    r->separator = found;
+    return frame(rd);
+}
+
+/* What is no header ends at its LF, which may begin a separator. */
+static enum record_result not_a_header(struct reading *rd)
+{
+    size_t look = min(rd->n, RECORD_HEADER_MAX);
+    const uint8_t *lf = memchr(rd->bytes, '\n', look);
+    return damaged(rd, lf ? (size_t)(lf - rd->bytes) : look, STATE_SKIP);
+}
+
+static enum record_result read_header(struct reading *rd)
+{
+    struct record_reader *r = rd->r;
+    struct record_line line;
+    size_t have;
+    while ((have = min(rd->n, RECORD_SEPARATOR_LEN)) > 0 &&
+           memcmp(rd->bytes, record_separator, have) == 0) {
+        if (have < RECORD_SEPARATOR_LEN && !rd->at_end)
+            return RECORD_MORE;
+        drop(rd, have);
+    }
+    if (have == 0)
         return RECORD_MORE;
-    r->state = RECORD_UNFRAMED;
-    return read_by_separator(r, h, all, at_end, used, msg);
+    switch (record_line_parse(rd->bytes, rd->n, rd->at_end, &line)) {
+    case HEADER_MORE:
+        return RECORD_MORE;
+    case HEADER_BAD:
+        return not_a_header(rd);
+    case HEADER_OK:
+        break;
+    }
+    r->header_len = line.len;
+    r->length = (size_t)line.length;
+    r->crc = line.crc;
+    if (line.has_length && line.length > r->max_payload)
+        return damaged(rd, line.len - 1, STATE_SKIP);
+    enter(rd, line.has_length ? STATE_LENGTH : STATE_SEARCH, line.len - 1);
+    return line.has_length ? read_by_length(rd) : search(rd);
 }
 
 enum record_result record_read(struct record_reader *reader, const uint8_t *bytes, size_t n,
                                bool at_end, size_t *used, struct msg **msg)
 {
-    struct span all = span_of(bytes, n);
-    struct header h;
+    struct reading rd = {reader, bytes, n, at_end, used, msg};
     *used = 0;
-    /* a separator with nothing before it: put there to end what an earlier run left torn */
-    if (n >= RECORD_SEPARATOR_LEN && memcmp(bytes, record_separator, RECORD_SEPARATOR_LEN) == 0) {
-        *used = RECORD_SEPARATOR_LEN;
-        return RECORD_MORE;
+    switch ((enum state)reader->state) {
+    case STATE_SKIP:
+        return resync(&rd) ? read_header(&rd) : RECORD_MORE;
+    case STATE_LENGTH:
+        return read_by_length(&rd);
+    case STATE_SEARCH:
+        return search(&rd);
+    case STATE_FOLLOW:
+        return follow_chunks(&rd);
+    case STATE_FRAMED:
+        return read_framed(&rd);
+    case STATE_HEADER:
+        break;
     }
-    const uint8_t *lf =
-        n > 0 ? memchr(bytes, '\n', n < RECORD_HEADER_MAX ? n : RECORD_HEADER_MAX) : NULL;
-    if (!lf && n < RECORD_HEADER_MAX && !(at_end && n > 0))
-        return RECORD_MORE;
-    if (!lf || !parse_header(span_of(bytes, (size_t)(lf - bytes)), &h))
-        return n < RECORD_SEPARATOR_LEN && !at_end ? RECORD_MORE : skip(reader, all, at_end, used);
-    return h.has_length ? read_by_length(reader, &h, all, at_end, used, msg)
-                        : read_by_framing(reader, &h, all, at_end, used, msg);
+    return read_header(&rd);
 }

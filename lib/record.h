@@ -29,32 +29,35 @@ enum record_result {
     RECORD_NO_MEMORY = 3, /* a whole record, but no memory for it */
 };
 
-/* What the reader knows of the record at the start of the bytes. */
-enum record_state {
-    RECORD_START = 0,
-    RECORD_FRAMING, /* no LENGTH: its payload is being framed as HTTP */
-    RECORD_FRAMED, /* … and ended */
-    RECORD_UNFRAMED, /* … and is none: it ends at the separator */
-};
-
 /* Finds records in bytes that come in pieces. Owned by one thread. It looks at every byte a bounded
  * number of times however they are cut; the caller keeps unused bytes in front of the next ones. */
 struct record_reader {
     size_t max_payload; /* a longer record is damage */
     /* --- inside --- */
-    enum record_state state;
-    bool skipping; /* in damage that has been reported */
+    uint8_t state; /* see record.c */
+    size_t scanned; /* bytes already searched for a separator */
+    size_t header_len; /* of the current record, with its LF */
+    size_t length; /* of its payload, when the header or framing says it */
+    uint32_t crc;
+    size_t separator; /* where its first separator begins, and how much of it there is */
+    size_t separator_len;
+    size_t framed; /* a chunked body was followed up to here */
+    size_t followed; /* up to here an earlier one was followed in vain: not done twice */
     struct http_framer framer;
-    size_t framed; /* bytes of payload that the framer has seen */
-    size_t searched; /* bytes of payload without a separator */
 };
 
 void record_reader_init(struct record_reader *reader, size_t max_payload);
 
 /* bytes: everything not yet used. at_end: nothing will follow, so that a last record without its
  * separator counts as whole when its LENGTH or framing says so, and a torn one as damage. Always
- * sets *used: so many bytes are done with, whatever the result. A record with LENGTH is taken by
- * length and its CRC32 is checked; one without is framed as HTTP, and ends at the separator when
- * that fails. */
+ * sets *used: so many bytes are done with, whatever the result, and must be dropped before the next
+ * call (inside damage they are given up as they come, with RECORD_MORE). At the end, all are used
+ * when there is no more.
+ *
+ * A record with LENGTH is taken by length and its CRC32 is checked; one without is framed as HTTP,
+ * and ends at its first separator when that fails. LFs that gor's relay put before the separator,
+ * one a hop, are left out. A separator with no header before it is passed over: a writer puts one
+ * behind what an earlier run left torn. A request that is shorter than its head says gets MSG_CUT.
+ */
 enum record_result record_read(struct record_reader *reader, const uint8_t *bytes, size_t n,
                                bool at_end, size_t *used, struct msg **msg);

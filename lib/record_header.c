@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* The header line of a record: writing and taking apart. */
+#include <string.h>
+#include <zlib.h>
+
+#include "lib/record.h"
+#include "lib/record_internal.h"
+
+#define FIELDS_MIN 3 /* old files have no latency */
+#define FIELDS_MAX 8
+#define CRC_DIGITS 8
+#define DECIMAL_MAX 20 /* digits of UINT64_MAX */
+
+static_assert(1 + MSG_ID_MAX + 3 * (DECIMAL_MAX + 1) + CRC_DIGITS + 2 * ENDPOINT_TEXT_MAX + 8 <=
+                  RECORD_HEADER_MAX,
+              "every header line has room");
+
+static char *put_decimal(char *p, uint64_t n)
+{
+    char digits[DECIMAL_MAX];
+    size_t i = sizeof(digits);
+    do {
+        digits[--i] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    memcpy(p, digits + i, sizeof(digits) - i);
+    return p + (sizeof(digits) - i);
+}
+
+static char *put_signed(char *p, int64_t n)
+{
+    if (n < 0)
+        *p++ = '-';
+    return put_decimal(p, n < 0 ? -(uint64_t)n : (uint64_t)n);
+}
+
+static char *put_crc(char *p, uint32_t crc)
+{
+    for (int shift = 28; shift >= 0; shift -= 4)
+        *p++ = "0123456789abcdef"[crc >> shift & 15];
+    return p;
+}
+
+static char *put_endpoint(char *p, const struct endpoint *e)
+{
+    if (e->family != 4)
+        return p + endpoint_format(p, e);
+    for (int i = 0; i < 4; i++) {
+        p = put_decimal(p, e->addr[i]);
+        *p++ = i < 3 ? '.' : ':';
+    }
+    return put_decimal(p, e->port);
+}
+
+/* Other programs make ids too, and one with a space or a line end would forge the fields behind. */
+static char *put_id(char *p, const struct msg *msg)
+{
+    if (msg->id_len == 0)
+        *p++ = '-';
+    for (size_t i = 0; i < msg->id_len; i++) {
+        uint8_t c = (uint8_t)msg->id[i];
+        *p++ = c > ' ' && c != 0x7f ? (char)c : '_';
+    }
+    return p;
+}
+
+size_t record_header(char *out, const struct msg *msg)
+{
+    char *p = out;
+    *p++ = (char)msg->type;
+    *p++ = ' ';
+    p = put_id(p, msg);
+    *p++ = ' ';
+    p = put_signed(p, msg->ts_ns);
+    *p++ = ' ';
+    p = put_signed(p, msg->latency_ns);
+    *p++ = ' ';
+    p = put_decimal(p, msg->len);
+    *p++ = ' ';
+    p = put_crc(p, (uint32_t)crc32_z(0, msg->bytes, msg->len));
+    *p++ = ' ';
+    p = put_endpoint(p, &msg->src);
+    *p++ = ' ';
+    p = put_endpoint(p, &msg->dst);
+    *p++ = '\n';
+    return (size_t)(p - out);
+}
+
+static bool parse_unsigned(struct span s, uint64_t *out)
+{
+    uint64_t n = 0;
+    if (s.len == 0)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned digit = (unsigned)s.ptr[i] - '0';
+        if (digit > 9 || n > ((uint64_t)INT64_MAX - digit) / 10)
+            return false;
+        n = n * 10 + digit;
+    }
+    *out = n;
+    return true;
+}
+
+static bool parse_signed(struct span s, int64_t *out)
+{
+    uint64_t n;
+    bool negative = s.len > 0 && s.ptr[0] == '-';
+    if (!parse_unsigned(negative ? span_from(s, 1) : s, &n))
+        return false;
+    *out = negative ? -(int64_t)n : (int64_t)n;
+    return true;
+}
+
+static bool parse_crc(struct span s, uint32_t *out)
+{
+    uint32_t crc = 0;
+    if (s.len != CRC_DIGITS)
+        return false;
+    for (size_t i = 0; i < s.len; i++) {
+        uint8_t c = ascii_lower(s.ptr[i]);
+        if ((c < '0' || c > '9') && (c < 'a' || c > 'f'))
+            return false;
+        crc = crc << 4 | (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+    }
+    *out = crc;
+    return true;
+}
+
+/* Splits the line at each SP; the last field takes what is beyond FIELDS_MAX. False when one of the
+ * first three is empty. */
+static bool split(struct span line, struct span field[FIELDS_MAX])
+{
+    for (size_t i = 0; i < FIELDS_MAX; i++) {
+        const uint8_t *sp = line.len > 0 ? memchr(line.ptr, ' ', line.len) : NULL;
+        field[i] = span_of(line.ptr, sp ? (size_t)(sp - line.ptr) : line.len);
+        if (i < FIELDS_MIN && field[i].len == 0)
+            return false;
+        line = span_from(line, field[i].len + 1);
+    }
+    return true;
+}
+
+static bool is_visible(struct span s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (s.ptr[i] <= ' ' || s.ptr[i] == 0x7f)
+            return false;
+    return true;
+}
+
+/* LENGTH and CRC32 go together. gor writes neither, and what others append there is not for us to
+ * understand; but when only one of the two can be read, the line is damaged. */
+static bool parse_length(struct record_line *line, const struct span field[FIELDS_MAX])
+{
+    bool has_length = parse_unsigned(field[4], &line->length);
+    bool has_crc = parse_crc(field[5], &line->crc);
+    line->has_length = has_length && has_crc;
+    if (field[5].len == 0)
+        return true;
+    return has_length == has_crc && (!has_length || line->length > 0);
+}
+
+static bool parse_fields(struct span text, struct record_line *line)
+{
+    struct span field[FIELDS_MAX];
+    if (!split(text, field))
+        return false;
+    line->type = field[0].ptr[0];
+    line->id = field[1];
+    line->src = field[6];
+    line->dst = field[7];
+    if (field[0].len != 1 || line->type < '1' || line->type > '9')
+        return false;
+    if (line->id.len > MSG_ID_MAX || !is_visible(line->id))
+        return false;
+    if (!parse_signed(field[2], &line->ts_ns))
+        return false;
+    if (!parse_signed(field[3], &line->latency_ns))
+        line->latency_ns = 0;
+    return parse_length(line, field);
+}
+
+enum header_result record_line_parse(const uint8_t *bytes, size_t n, bool at_end,
+                                     struct record_line *line)
+{
+    size_t look = n < RECORD_HEADER_MAX ? n : RECORD_HEADER_MAX;
+    const uint8_t *lf = look > 0 ? memchr(bytes, '\n', look) : NULL;
+    if (!lf)
+        return look == RECORD_HEADER_MAX || at_end ? HEADER_BAD : HEADER_MORE;
+    struct record_line found = {.len = (size_t)(lf - bytes) + 1};
+    if (!parse_fields(span_of(bytes, found.len - 1), &found))
+        return HEADER_BAD;
+    *line = found;
+    return HEADER_OK;
+}
