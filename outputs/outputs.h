@@ -4,5 +4,8 @@
 
 #include "lib/output.h"
 
+extern const struct output_ops output_file;
 extern const struct output_ops output_http;
+extern const struct output_ops output_null;
+extern const struct output_ops output_stdout;
 extern const struct output_ops output_tcp;

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#include "outputs/batch.h"
+
+#include "lib/record.h"
+
+/* A buffer that grew beyond this for one huge record is given back when it is empty. */
+#define KEEP_CAP (4 * MIB)
+#define MAX_BYTES (MSG_LEN_MAX + 16 * MIB)
+
+struct mark {
+    uint64_t end; /* in terms of batch.put */
+    uint64_t payload_len;
+};
+
+void batch_init(struct batch *b, struct books *books)
+{
+    *b = (struct batch){.books = books};
+    buf_init(&b->bytes, MAX_BYTES);
+    buf_init(&b->marks, MAX_BYTES);
+}
+
+void batch_fini(struct batch *b)
+{
+    buf_fini(&b->bytes);
+    buf_fini(&b->marks);
+}
+
+int64_t batch_put(struct batch *b, const struct msg *msg)
+{
+    char header[RECORD_HEADER_MAX];
+    size_t header_len = record_header(header, msg);
+    size_t len = header_len + msg->len + RECORD_SEPARATOR_LEN;
+    int r = buf_reserve(&b->bytes, len);
+    if (r < 0)
+        return r;
+    struct mark mark = {.end = b->put + len, .payload_len = msg->len};
+    r = buf_append(&b->marks, &mark, sizeof(mark));
+    if (r < 0)
+        return r;
+    uint8_t *p = buf_tail(&b->bytes);
+    memcpy(p, header, header_len);
+    memcpy(p + header_len, msg->bytes, msg->len);
+    memcpy(p + header_len + msg->len, record_separator, RECORD_SEPARATOR_LEN);
+    buf_commit(&b->bytes, len);
+    b->put += len;
+    return (int64_t)len;
+}
+
+static struct mark nth_mark(const struct batch *b, size_t n)
+{
+    struct mark mark;
+    memcpy(&mark, buf_span(&b->marks).ptr + n * sizeof(mark), sizeof(mark));
+    return mark;
+}
+
+static size_t n_marks(const struct batch *b)
+{
+    return buf_span(&b->marks).len / sizeof(struct mark);
+}
+
+static void give_back(struct batch *b)
+{
+    if (batch_len(b) == 0 && b->bytes.cap > KEEP_CAP)
+        buf_fini(&b->bytes);
+}
+
+void batch_out(struct batch *b, size_t n)
+{
+    size_t settled = 0;
+    assert(n <= batch_len(b));
+    b->out += n;
+    buf_consume(&b->bytes, n);
+    for (; settled < n_marks(b); settled++) {
+        struct mark mark = nth_mark(b, settled);
+        if (mark.end > b->out)
+            break;
+        book_one(b->books, BOOK_DELIVERED);
+        book_add(b->books, BOOK_DELIVERED_BYTES, mark.payload_len);
+    }
+    buf_consume(&b->marks, settled * sizeof(struct mark));
+    give_back(b);
+}
+
+size_t batch_whole(const struct batch *b, size_t n)
+{
+    size_t whole = 0;
+    for (size_t i = 0; i < n_marks(b); i++) {
+        uint64_t end = nth_mark(b, i).end - b->out;
+        if (end > n)
+            break;
+        whole = (size_t)end;
+    }
+    return whole;
+}
+
+size_t batch_lose(struct batch *b, enum book fate)
+{
+    size_t n = n_marks(b);
+    book_add(b->books, fate, n);
+    buf_consume(&b->marks, n * sizeof(struct mark));
+    b->out += batch_len(b);
+    buf_consume(&b->bytes, batch_len(b));
+    give_back(b);
+    return n;
+}
