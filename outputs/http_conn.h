@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* One HTTP/1.x connection to the target: a request goes out, its answer comes in and is framed, one
+ * exchange at a time. Which request goes where is http_pool.c's business. Owned by the output's
+ * thread. */
+#pragma once
+
+#include <sys/queue.h>
+
+#include "lib/base.h"
+#include "lib/buf.h"
+#include "lib/http.h"
+#include "lib/ledger.h"
+#include "lib/msg.h"
+#include "outputs/http_dial.h"
+#include "outputs/http_lanes.h"
+#include "outputs/http_target.h"
+
+#define HTTP_CONN_SCRATCH ((size_t)64 * 1024)
+
+/* What all connections of an output share. */
+struct http_wire {
+    const struct http_target *target; /* borrowed */
+    bool original_host; /* the Host field stays as recorded */
+    struct books *books; /* borrowed */
+    uint8_t scratch[HTTP_CONN_SCRATCH]; /* what was just received */
+};
+
+enum http_conn_state {
+    CONN_FREE = 0, /* no socket */
+    CONN_DIALING,
+    CONN_IDLE,
+    CONN_BUSY, /* an exchange is under way */
+};
+
+struct http_conn {
+    /* --- the pool's --- */
+    enum http_conn_state state;
+    uint32_t slot;
+    struct http_dial *dial; /* DIALING; with TLS also later */
+    struct http_lane *lane; /* BUSY: whose first message this is */
+    int64_t since_ns; /* IDLE: when that began; BUSY: when the request went out */
+    bool watches_write; /* as epoll has it */
+    TAILQ_ENTRY(http_conn) link;
+    /* --- inside --- */
+    int fd; /* -1: none */
+    bool tls;
+    uint64_t exchanges; /* begun on this connection */
+    const struct msg *msg; /* borrowed for the exchange */
+    struct buf out; /* the head as sent, with a small body */
+    struct span body; /* a large one, still to be sent */
+    bool sent_some, send_failed;
+    struct http_framer framer;
+    bool in_head;
+    struct buf in; /* the beginning of an answer's head */
+    bool keep; /* the connection can be used again */
+};
+
+enum http_io {
+    HTTP_IO_MORE = 0, /* under way */
+    HTTP_IO_ANSWERED = 1, /* the answer is there: status in framer.view, keep is set */
+    HTTP_IO_UNSENT = 2, /* the connection was dead: not a byte of the request went out */
+    HTTP_IO_BROKEN = 3, /* the connection ended before the answer did */
+    HTTP_IO_BAD = 4, /* the answer is not HTTP/1.x */
+    HTTP_IO_NO_MEMORY = 5, /* the request could not be made ready; nothing was sent */
+};
+
+/* Can this message be sent as a request: a whole one, and not CONNECT? */
+bool http_conn_can_send(const struct msg *msg);
+
+/* fd: of a connection that is up; takes it, unless dial (TLS) is set. */
+void http_conn_up(struct http_conn *conn, int fd, struct http_dial *tls);
+/* Closes what there is; buffers are given back. A zeroed conn is fine. */
+void http_conn_fini(struct http_conn *conn);
+
+/* Begins to send msg, which must live until the exchange ends. MORE, UNSENT or NO_MEMORY. */
+enum http_io http_conn_begin(struct http_conn *conn, struct http_wire *wire, const struct msg *msg);
+/* The socket is ready. Any but UNSENT and NO_MEMORY. */
+enum http_io http_conn_ready(struct http_conn *conn, struct http_wire *wire);
+/* Does the exchange wait for the socket to become writable? */
+static inline bool http_conn_wants_write(const struct http_conn *conn)
+{
+    return conn->body.len > 0 || buf_span(&conn->out).len > 0;
+}
+/* While idle: has the server neither closed it nor sent what nobody asked for? */
+bool http_conn_alive(struct http_conn *conn);

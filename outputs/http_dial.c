@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+#include "outputs/http_dial.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <curl/curl.h>
+
+#include "lib/clock.h"
+#include "lib/mem.h"
+
+/* Dials kept for the next attempt: making a libcurl handle costs more than using it. */
+#define MAX_SPARE 16
+
+struct http_dialer {
+    struct http_dialer_config config;
+    CURLSH *share; /* names looked up, TLS sessions */
+    struct http_dial *spare;
+    size_t n_spare;
+};
+
+/* Each has a multi handle of its own: libcurl closes idle connections of a shared one when it opens
+ * another, and it would take ours for idle. */
+struct http_dial {
+    unsigned magic;
+    struct http_dialer *dialer;
+    CURLM *multi;
+    CURL *easy;
+    uint32_t slot;
+    bool running; /* easy is in multi */
+    int64_t due_ns;
+    char error[CURL_ERROR_SIZE];
+    CURLcode result;
+    struct http_dial *next; /* spare */
+};
+
+#define DIAL_MAGIC 0x6469616cu /* for pointers that come back through libcurl */
+
+static struct http_dial *dial_of(void *user)
+{
+    struct http_dial *dial = user;
+    assert(dial->magic == DIAL_MAGIC);
+    return dial;
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *user, void *socket_user)
+{
+    (void)easy, (void)socket_user;
+    struct http_dial *dial = dial_of(user);
+    struct epoll_event event = {.data.u64 = http_event(dial->slot, fd)};
+    if (what == CURL_POLL_REMOVE) {
+        (void)epoll_ctl(dial->dialer->config.epfd, EPOLL_CTL_DEL, fd, NULL);
+        return 0;
+    }
+    if (what != CURL_POLL_OUT)
+        event.events |= EPOLLIN;
+    if (what != CURL_POLL_IN)
+        event.events |= EPOLLOUT;
+    if (epoll_ctl(dial->dialer->config.epfd, EPOLL_CTL_MOD, fd, &event) == 0)
+        return 0;
+    return epoll_ctl(dial->dialer->config.epfd, EPOLL_CTL_ADD, fd, &event);
+}
+
+static int on_timer(CURLM *multi, long timeout_ms, void *user)
+{
+    (void)multi;
+    struct http_dial *dial = dial_of(user);
+    dial->due_ns = timeout_ms < 0 ? INT64_MAX : clock_mono_ns() + timeout_ms * NS_PER_MS;
+    return 0;
+}
+
+static bool configure(struct http_dial *dial)
+{
+    const struct http_dialer_config *config = &dial->dialer->config;
+    long verify = config->skip_verify ? 0 : 1;
+    CURL *easy = dial->easy;
+    return curl_multi_setopt(dial->multi, CURLMOPT_SOCKETFUNCTION, on_socket) == CURLM_OK &&
+           curl_multi_setopt(dial->multi, CURLMOPT_SOCKETDATA, dial) == CURLM_OK &&
+           curl_multi_setopt(dial->multi, CURLMOPT_TIMERFUNCTION, on_timer) == CURLM_OK &&
+           curl_multi_setopt(dial->multi, CURLMOPT_TIMERDATA, dial) == CURLM_OK &&
+           curl_easy_setopt(easy, CURLOPT_URL, config->target->url) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L) == CURLE_OK &&
+           /* a proxy must not see our requests, which are not made for one */
+           curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                            (long)(config->timeout_ns / NS_PER_MS)) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, verify) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2 * verify) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, dial->error) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_SHARE, dial->dialer->share) == CURLE_OK;
+}
+
+static void destroy(struct http_dial *dial)
+{
+    if (dial->running)
+        curl_multi_remove_handle(dial->multi, dial->easy);
+    curl_easy_cleanup(dial->easy);
+    curl_multi_cleanup(dial->multi);
+    mem_free(dial);
+}
+
+static struct http_dial *make(struct http_dialer *dialer)
+{
+    struct http_dial *dial = mem_zalloc(MEM_IO, sizeof(*dial));
+    if (!dial)
+        return NULL;
+    dial->magic = DIAL_MAGIC;
+    dial->dialer = dialer;
+    dial->multi = curl_multi_init();
+    dial->easy = curl_easy_init();
+    if (!dial->multi || !dial->easy || !configure(dial)) {
+        destroy(dial);
+        return NULL;
+    }
+    return dial;
+}
+
+int http_dialer_new(struct http_dialer **dialerp, const struct http_dialer_config *config)
+{
+    struct http_dialer *dialer = mem_zalloc(MEM_IO, sizeof(*dialer));
+    if (!dialer)
+        return -ENOMEM;
+    dialer->config = *config;
+    dialer->share = curl_share_init();
+    if (!dialer->share ||
+        curl_share_setopt(dialer->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS) != CURLSHE_OK ||
+        curl_share_setopt(dialer->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) !=
+            CURLSHE_OK) {
+        http_dialer_free(dialer);
+        return -ENOMEM;
+    }
+    *dialerp = dialer;
+    return 0;
+}
+
+void http_dialer_free(struct http_dialer *dialer)
+{
+    if (!dialer)
+        return;
+    while (dialer->spare) {
+        struct http_dial *dial = dialer->spare;
+        dialer->spare = dial->next;
+        destroy(dial);
+    }
+    curl_share_cleanup(dialer->share);
+    mem_free(dialer);
+}
+
+struct http_dial *http_dial_start(struct http_dialer *dialer, uint32_t slot)
+{
+    struct http_dial *dial = dialer->spare;
+    if (dial) {
+        dialer->spare = dial->next;
+        dialer->n_spare--;
+    } else {
+        dial = make(dialer);
+    }
+    if (!dial)
+        return NULL;
+    dial->slot = slot;
+    dial->error[0] = '\0';
+    dial->due_ns = 0; /* the first step is due at once */
+    if (curl_multi_add_handle(dial->multi, dial->easy) != CURLM_OK) {
+        destroy(dial);
+        return NULL;
+    }
+    dial->running = true;
+    return dial;
+}
+
+void http_dial_free(struct http_dial *dial)
+{
+    if (!dial)
+        return;
+    struct http_dialer *dialer = dial->dialer;
+    if (dialer->n_spare == MAX_SPARE) {
+        destroy(dial);
+        return;
+    }
+    curl_multi_remove_handle(dial->multi, dial->easy); /* closes the connection, if there is one */
+    dial->running = false;
+    dial->next = dialer->spare;
+    dialer->spare = dial;
+    dialer->n_spare++;
+}
+
+enum dial_result http_dial_step(struct http_dial *dial, int fd, uint32_t events)
+{
+    int mask = 0, running = 0, left = 0;
+    if (events & (EPOLLIN | EPOLLRDHUP))
+        mask |= CURL_CSELECT_IN;
+    if (events & EPOLLOUT)
+        mask |= CURL_CSELECT_OUT;
+    if (events & (EPOLLERR | EPOLLHUP))
+        mask |= CURL_CSELECT_ERR;
+    if (curl_multi_socket_action(dial->multi, fd == -1 ? CURL_SOCKET_TIMEOUT : fd, mask,
+                                 &running) != CURLM_OK) {
+        dial->result = CURLE_FAILED_INIT;
+        return DIAL_FAILED;
+    }
+    const CURLMsg *msg = curl_multi_info_read(dial->multi, &left);
+    if (!msg || msg->msg != CURLMSG_DONE)
+        return DIAL_PENDING;
+    dial->result = msg->data.result;
+    return dial->result == CURLE_OK ? DIAL_UP : DIAL_FAILED;
+}
+
+int64_t http_dial_due_ns(const struct http_dial *dial)
+{
+    return dial->due_ns;
+}
+
+const char *http_dial_error(const struct http_dial *dial)
+{
+    return dial->error[0] ? dial->error : curl_easy_strerror(dial->result);
+}
+
+int http_dial_take(struct http_dial *dial)
+{
+    curl_socket_t fd = CURL_SOCKET_BAD;
+    if (curl_easy_getinfo(dial->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
+        fd == CURL_SOCKET_BAD)
+        return -ENOTCONN;
+    if (dial->dialer->config.target->tls)
+        return fd;
+    /* a descriptor of our own: libcurl closes its one, and forgets the connection */
+    int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return own == -1 ? -errno : own;
+}
+
+ssize_t http_dial_send(struct http_dial *dial, const void *bytes, size_t n)
+{
+    size_t sent = 0;
+    CURLcode r = curl_easy_send(dial->easy, bytes, n, &sent);
+    if (r == CURLE_OK)
+        return (ssize_t)sent;
+    return r == CURLE_AGAIN ? -EAGAIN : -ECONNRESET;
+}
+
+ssize_t http_dial_recv(struct http_dial *dial, void *bytes, size_t n)
+{
+    size_t got = 0;
+    CURLcode r = curl_easy_recv(dial->easy, bytes, n, &got);
+    if (r == CURLE_OK)
+        return (ssize_t)got;
+    return r == CURLE_AGAIN ? -EAGAIN : -ECONNRESET;
+}

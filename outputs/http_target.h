@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* Where an HTTP output sends to: the URL of --output-http, taken apart. Read-only once parsed. */
+#pragma once
+
+#include "lib/base.h"
+#include "lib/err.h"
+
+struct http_target {
+    bool tls;
+    char *url; /* for libcurl: scheme and authority, without user information and path */
+    char *shown; /* as given, without user information: for people */
+    char *host; /* the Host field: host[:port] as given */
+    char *prefix; /* goes in front of every path; "" or "/..." without a slash at the end */
+    char *authorization; /* a whole field line, for requests that have none; or "" */
+};
+
+/* "http://host[:port][/prefix]", "https://..." or without a scheme, which is http. 0, or a negative
+ * errno with err. */
+MUST_CHECK int http_target_parse(struct http_target *target, const char *text, struct err *err);
+/* Also after a failed parse, and twice. */
+void http_target_fini(struct http_target *target);

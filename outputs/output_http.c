@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: MIT */
+/* output-http: sends requests to an HTTP server, as they were recorded but for the Host field and
+ * the path's prefix. One thread, one epoll; http_pool.c has the connections. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+
+#include <curl/curl.h>
+
+#include "lib/clock.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/output.h"
+#include "outputs/http_conn.h"
+#include "outputs/http_pool.h"
+#include "outputs/http_target.h"
+#include "outputs/outputs.h"
+
+#define MAX_CONNS 1024 /* also when --output-http-workers is 0, gor's "unlimited" */
+#define MAX_HELD (1 << 20)
+#define DEFAULT_HELD 1000 /* gor's, also for what is below 1 */
+#define MIN_TIMEOUT_NS (100 * NS_PER_MS) /* below it gor takes a second */
+
+struct http {
+    struct output base;
+    bool curl_ready;
+    struct http_target target;
+    struct http_pool *pool;
+    char tag[512];
+};
+
+static void http_close(struct output *out)
+{
+    if (!out)
+        return;
+    struct http *h = container_of(out, struct http, base);
+    http_pool_free(h->pool);
+    http_target_fini(&h->target);
+    if (h->curl_ready)
+        curl_global_cleanup();
+    mem_free(h);
+}
+
+static void tell_prefix(const struct http *h)
+{
+    if (h->target.prefix[0])
+        log_info(h->tag, "%s is put in front of every path: GET /a becomes GET %s/a",
+                 h->target.prefix, h->target.prefix);
+}
+
+static void read_options(struct http_pool_config *config, const struct options *options)
+{
+    int64_t workers = options_int(options, "output-http-workers");
+    int64_t held = options_int(options, "output-http-queue-len");
+    int64_t timeout_ns = options_duration_ns(options, "output-http-timeout");
+    config->original_host = options_bool(options, "http-original-host");
+    config->skip_verify = options_bool(options, "output-http-skip-verify");
+    config->max_conns = workers < 1 || workers > MAX_CONNS ? MAX_CONNS : (size_t)workers;
+    config->max_held = held < 1 ? DEFAULT_HELD : held > MAX_HELD ? MAX_HELD : (size_t)held;
+    config->timeout_ns = timeout_ns < MIN_TIMEOUT_NS ? NS_PER_S : timeout_ns;
+}
+
+static int set_up(struct http *h, const struct output_args *args, struct err *err)
+{
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+        return err_failure(err, "--output-http \"%s\": libcurl does not start", args->address);
+    h->curl_ready = true;
+    int r = http_target_parse(&h->target, args->address, err);
+    if (r < 0)
+        return r;
+    snprintf(h->tag, sizeof(h->tag), "output-http %s", h->target.shown);
+    struct http_pool_config config = {.out = &h->base, .target = &h->target, .tag = h->tag};
+    read_options(&config, args->options);
+    r = http_pool_new(&h->pool, &config);
+    if (r < 0)
+        return err_sys(err, -r, "--output-http \"%s\"", args->address);
+    tell_prefix(h);
+    return 0;
+}
+
+static int http_open(struct output **outp, const struct output_args *args, struct err *err)
+{
+    struct http *h = mem_zalloc(MEM_IO, sizeof(*h));
+    if (!h)
+        return err_sys(err, ENOMEM, "--output-http \"%s\"", args->address);
+    h->base = (struct output){.ops = &output_http, .books = args->books};
+    int r = set_up(h, args, err);
+    if (r < 0) {
+        http_close(&h->base);
+        return r;
+    }
+    *outp = &h->base;
+    return 0;
+}
+
+static enum output_result http_write(struct output *out, const struct msg *msg)
+{
+    struct http *h = container_of(out, struct http, base);
+    if (msg->type != MSG_REQUEST)
+        return OUTPUT_SKIPPED;
+    if (!http_conn_can_send(msg)) {
+        book_one(out->books, BOOK_HTTP_UNSENDABLE);
+        return OUTPUT_FAILED;
+    }
+    return http_pool_put(h->pool, msg);
+}
+
+static void http_poll(struct output *out, int wake_fd, int timeout_ms)
+{
+    struct http *h = container_of(out, struct http, base);
+    int64_t due_ns = http_pool_due_ns(h->pool);
+    int64_t left_ns = due_ns == INT64_MAX ? INT64_MAX : due_ns - clock_mono_ns();
+    if (left_ns <= 0)
+        timeout_ms = 0;
+    else if (left_ns < timeout_ms * NS_PER_MS) /* rounded up, or we would wake too early */
+        timeout_ms = (int)((left_ns + NS_PER_MS - 1) / NS_PER_MS);
+    if (wake_fd != -1 && timeout_ms > 0) {
+        struct pollfd fds[2] = {{.fd = http_pool_fd(h->pool), .events = POLLIN},
+                                {.fd = wake_fd, .events = POLLIN}};
+        if (poll(fds, ARRAY_LEN(fds), timeout_ms) > 0 && fds[0].revents == 0)
+            return;
+        timeout_ms = 0;
+    }
+    http_pool_run(h->pool, timeout_ms);
+}
+
+static enum output_result http_flush(struct output *out)
+{
+    struct http *h = container_of(out, struct http, base);
+    return http_pool_held(h->pool) > 0 ? OUTPUT_BUSY : OUTPUT_DONE;
+}
+
+const struct output_ops output_http = {
+    .option = "output-http",
+    .requests_only = true,
+    .open = http_open,
+    .write = http_write,
+    .poll = http_poll,
+    .flush = http_flush,
+    .close = http_close,
+};
