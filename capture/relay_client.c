@@ -52,8 +52,8 @@ static size_t parse(struct relay_client *client, struct relay_shared *shared, st
         struct msg *msg = NULL;
         struct span left = span_from(bytes, done);
         switch (record_read(&client->reader, left.ptr, left.len, at_end, &used, &msg)) {
-        case RECORD_MORE:
-            return done;
+        case RECORD_MORE: /* inside damage, bytes are done with nevertheless */
+            return done + used;
         case RECORD_MSG:
             put(shared, msg);
             break;
