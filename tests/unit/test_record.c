@@ -560,7 +560,7 @@ static double seconds_to_play(size_t step)
     return (double)(b.tv_sec - a.tv_sec) + 1e-9 * (double)(b.tv_nsec - a.tv_nsec);
 }
 
-/* Each tape is half a megabyte and made to be looked at again and again by a reader that lets it:
+/* Each tape is two megabytes and made to be looked at again and again by a reader that lets it:
  * chunked bodies that lead through all records behind them, heads without end, headers that claim
  * the rest of the tape, separators without end. */
 START_TEST(hostile_bytes_are_read_in_linear_time)
@@ -578,10 +578,10 @@ START_TEST(hostile_bytes_are_read_in_linear_time)
     max_payload = TAPE_MAX;
     for (size_t i = 0; i < ARRAY_LEN(units); i++) {
         start();
-        while (tape_len < (1 << 19))
+        while (tape_len < (1 << 21))
             put_text(units[i]);
-        ck_assert_double_lt(seconds_to_play(TAPE_MAX), 1);
-        ck_assert_double_lt(seconds_to_play(8192), 1);
+        ck_assert_double_lt(seconds_to_play(TAPE_MAX), 5);
+        ck_assert_double_lt(seconds_to_play(8192), 5);
     }
 }
 END_TEST
