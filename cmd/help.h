@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT */
+/* --help and --version, from the option table. */
+#pragma once
+
+#include <stdio.h>
+
+#include "lib/options_table.h"
+
+/* Columns of --help. */
+#define HELP_WIDTH 100
+
+/* Examples, then every option in its group. The exit status: STATUS_FAILURE when out cannot be
+ * written. */
+int help_print(FILE *out);
+
+/* "refrain 0.1.0", and what it was built with. */
+int help_print_version(FILE *out);
+
+/* What the help of one option says: its text, its choices, its default, and whether it is
+ * available. Returns the length; size must be enough. */
+size_t help_text(char *out, size_t size, const struct option_def *def);

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/options.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cmd/options_table.h"
+#include "lib/log.h"
+#include "lib/units.h"
+
+#define ENV_PREFIX "REFRAIN_"
+#define NAME_MAX_LEN 64 /* longer than any option */
+
+struct reader {
+    struct options *options;
+    int argc;
+    char *const *argv;
+    int at;
+    const struct option_def *operands; /* bare words are further values of this one */
+    struct err *err;
+};
+
+/* --- the nearest name --- */
+
+static size_t min3(size_t a, size_t b, size_t c)
+{
+    size_t ab = a < b ? a : b;
+    return ab < c ? ab : c;
+}
+
+/* How many letters must be inserted, deleted, changed or swapped with their neighbour. */
+static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
+{
+    size_t rows[3][NAME_MAX_LEN + 1];
+    size_t *before = rows[0], *last = rows[1], *now = rows[2];
+    assert(a_len <= NAME_MAX_LEN && b_len <= NAME_MAX_LEN);
+    for (size_t j = 0; j <= b_len; j++)
+        last[j] = j;
+    for (size_t i = 1; i <= a_len; i++) {
+        now[0] = i;
+        for (size_t j = 1; j <= b_len; j++) {
+            now[j] = min3(last[j] + 1, now[j - 1] + 1, last[j - 1] + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
+                before[j - 2] + 1 < now[j])
+                now[j] = before[j - 2] + 1;
+        }
+        size_t *spare = before;
+        before = last;
+        last = now;
+        now = spare;
+    }
+    return last[b_len];
+}
+
+const char *options_nearest(const struct option_table *table, const char *word, size_t len)
+{
+    const char *nearest = NULL;
+    size_t best = len >= 6 ? 4 : len / 2 + 1; /* exclusive */
+    if (len > NAME_MAX_LEN)
+        return NULL;
+    for (size_t i = 0; i < table->n_defs + table->n_aliases; i++) {
+        const char *name =
+            i < table->n_defs ? table->defs[i].name : table->aliases[i - table->n_defs].name;
+        size_t name_len = strlen(name);
+        assert(name_len <= NAME_MAX_LEN);
+        size_t d = name_len > 1 ? distance(word, len, name, name_len) : best;
+        if (d < best) {
+            best = d;
+            nearest = name;
+        }
+    }
+    return nearest;
+}
+
+/* --- the command line --- */
+
+static int unknown(struct reader *r, const char *word, size_t dashes, size_t len)
+{
+    const char *near = options_nearest(&refrain_options, word + dashes, len);
+    int shown = (int)(dashes + len);
+    if (near)
+        return err_usage(r->err, "unknown option \"%.*s\" (did you mean --%s?)", shown, word, near);
+    return err_usage(r->err, "unknown option \"%.*s\"; refrain --help lists all", shown, word);
+}
+
+static size_t count_dashes(const char *word)
+{
+    return word[0] != '-' ? 0 : word[1] == '-' ? 2 : 1;
+}
+
+/* Is this word an option that we know, so that it cannot have been meant as a value? */
+static bool is_option(const char *word)
+{
+    size_t dashes = count_dashes(word);
+    size_t len = strcspn(word + dashes, "=");
+    return dashes > 0 && len > 1 && option_table_find(&refrain_options, word + dashes, len);
+}
+
+static int missing(struct reader *r, const struct option_def *def)
+{
+    return err_usage(r->err, "--%s: its argument is missing (%s)", def->name, def->arg);
+}
+
+/* The value that belongs to def, where the word itself has none after '='. */
+static int next_value(struct reader *r, const struct option_def *def, const char **value)
+{
+    const char *next = r->at < r->argc ? r->argv[r->at] : NULL;
+    bool ignored;
+    if (def->type == OPTION_BOOL) {
+        *value = "true";
+        if (next && !units_parse_bool(next, &ignored))
+            *value = r->argv[r->at++];
+        return 0;
+    }
+    if (!next || is_option(next))
+        return missing(r, def);
+    *value = r->argv[r->at++];
+    return 0;
+}
+
+static int read_operand(struct reader *r, const char *word)
+{
+    if (!r->operands)
+        return err_usage(r->err,
+                         "\"%s\" is neither an option nor the value of one; only --input-file takes"
+                         " several words",
+                         word);
+    return options_set(r->options, r->operands->name, word, OPTION_FROM_COMMAND_LINE, r->err);
+}
+
+static int read_option(struct reader *r, const char *word, const struct option_def **defp)
+{
+    size_t dashes = count_dashes(word);
+    size_t len = strcspn(word + dashes, "=");
+    const struct option_def *def = option_table_find(&refrain_options, word + dashes, len);
+    if (!def)
+        return unknown(r, word, dashes, len);
+    const char *value = word + dashes + len;
+    int rc = 0;
+    if (*value == '=')
+        value++;
+    else
+        rc = next_value(r, def, &value);
+    if (rc < 0)
+        return rc;
+    *defp = def;
+    r->operands = def->flags & OPTION_OPERANDS ? def : NULL;
+    return options_set(r->options, def->name, value, OPTION_FROM_COMMAND_LINE, r->err);
+}
+
+/* 1: --help or --version was among them, and everything else does not matter any more. */
+static int read_command_line(struct reader *r)
+{
+    while (r->at < r->argc) {
+        const char *word = r->argv[r->at++];
+        const struct option_def *def = NULL;
+        int rc = word[0] != '-' || word[1] == '\0' || strcmp(word, "--") == 0
+                     ? read_operand(r, word)
+                     : read_option(r, word, &def);
+        if (rc < 0)
+            return rc;
+        if (def && (def->flags & OPTION_ACTION) && options_bool(r->options, def->name))
+            return 1;
+    }
+    return 0;
+}
+
+/* --- the environment --- */
+
+static int read_variable(struct reader *r, const char *variable, const char *value)
+{
+    char name[NAME_MAX_LEN + 1];
+    size_t len = (size_t)(value - variable) - strlen(ENV_PREFIX);
+    if (len >= sizeof(name) || value[1] == '\0')
+        return 0;
+    for (size_t i = 0; i < len; i++) {
+        char c = variable[strlen(ENV_PREFIX) + i];
+        name[i] = (char)(c == '_' ? '-' : tolower((unsigned char)c));
+    }
+    name[len] = '\0';
+    const struct option_def *def = option_table_find(&refrain_options, name, len);
+    if (def && !(def->flags & OPTION_ACTION))
+        return options_set(r->options, name, value + 1, OPTION_FROM_ENVIRONMENT, r->err);
+    const char *near = def ? NULL : options_nearest(&refrain_options, name, len);
+    if (near && len >= 6)
+        log_warn(NULL, "%.*s in the environment is no option (the nearest is --%s)",
+                 (int)(value - variable), variable, near);
+    return 0;
+}
+
+static int read_environment(struct reader *r)
+{
+    int rc = 0;
+    for (char **p = environ; *p && rc == 0; p++) {
+        const char *value = strchr(*p, '=');
+        if (value && strncmp(*p, ENV_PREFIX, strlen(ENV_PREFIX)) == 0)
+            rc = read_variable(r, *p, value);
+    }
+    return rc;
+}
+
+static bool any_given(const struct options *options)
+{
+    for (size_t i = 0; i < refrain_options.n_defs; i++)
+        if (options_given(options, refrain_options.defs[i].name))
+            return true;
+    return false;
+}
+
+static int read_all(struct reader *r)
+{
+    int rc = read_command_line(r);
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
+    rc = read_environment(r);
+    if (rc < 0)
+        return rc;
+    if (!any_given(r->options))
+        return err_usage(r->err, "nothing to do; for example: refrain --input-raw :8080 "
+                                 "--output-stdout (refrain --help says more)");
+    return options_check_built(r->options, r->err);
+}
+
+int options_parse(struct options **optionsp, int argc, char *const argv[], struct err *err)
+{
+    struct reader r = {.argc = argc, .argv = argv, .at = 1, .err = err};
+    int rc = options_new(&r.options, &refrain_options);
+    if (rc < 0)
+        return err_sys(err, -rc, "options");
+    rc = read_all(&r);
+    if (rc < 0) {
+        options_free(r.options);
+        return rc;
+    }
+    *optionsp = r.options;
+    return 0;
+}
