@@ -4,4 +4,5 @@
 
 #include "lib/input.h"
 
+extern const struct input_ops input_file;
 extern const struct input_ops input_tcp;

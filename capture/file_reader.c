@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+#include "capture/file_reader.h"
+
+#include <errno.h>
+
+#include "capture/file_stream.h"
+#include "lib/buf.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/record.h"
+
+/* Payloads in the window beyond which it is full, however few they are. */
+#define WINDOW_BYTES (64 * MIB)
+#define RAW_MAX (MSG_LEN_MAX + 16 * MIB)
+/* A raw buffer that grew beyond this for one huge record is given back when it is empty. */
+#define RAW_KEEP (4 * MIB)
+/* How long a pipe is waited for before its window is used as it is. */
+#define PIPE_WAIT_MS 100
+
+struct entry {
+    int64_t key;
+    uint64_t seq; /* order in the file */
+    struct msg *msg;
+};
+
+struct file_reader {
+    const struct reader_config *config;
+    char *path;
+    struct file_stream *stream; /* NULL: parked, or at its end */
+    struct buf raw;
+    struct record_reader records;
+    bool over; /* no more records than those in the window */
+    bool gap; /* the bytes in raw end at a break */
+    uint64_t damaged_before_gap;
+    bool quiet_pipe; /* nothing came for PIPE_WAIT_MS */
+    bool taken; /* the first record is out: no parking any more */
+    bool told;
+    uint64_t first_damage; /* offset in the file; of the compressed bytes when it is gzip */
+    int64_t last_key, max_key;
+    uint64_t seq;
+    size_t window_bytes;
+    struct entry *heap; /* smallest first */
+    size_t n_heap, cap_heap;
+    struct reader_stats stats, counted; /* so much of it is in the books */
+};
+
+int file_reader_new(struct file_reader **rp, const char *path, const struct reader_config *config,
+                    struct err *err)
+{
+    assert(config->depth >= 1);
+    struct file_reader *r = mem_zalloc(MEM_IO, sizeof(*r));
+    if (!r)
+        return err_sys(err, ENOMEM, "--input-file %s", path);
+    r->config = config;
+    r->last_key = r->max_key = INT64_MIN;
+    buf_init(&r->raw, RAW_MAX);
+    record_reader_init(&r->records, MSG_LEN_MAX);
+    r->path = mem_strdup(MEM_IO, path);
+    int ret = r->path ? file_stream_open(&r->stream, path, err)
+                      : err_sys(err, ENOMEM, "--input-file %s", path);
+    if (ret < 0) {
+        file_reader_free(r);
+        return ret;
+    }
+    *rp = r;
+    return 0;
+}
+
+static void forget(struct file_reader *r)
+{
+    for (size_t i = 0; i < r->n_heap; i++)
+        msg_unref(r->heap[i].msg);
+    mem_free(r->heap);
+    r->heap = NULL;
+    r->n_heap = r->cap_heap = r->window_bytes = 0;
+    buf_fini(&r->raw);
+    file_stream_free(r->stream);
+    r->stream = NULL;
+}
+
+void file_reader_free(struct file_reader *r)
+{
+    if (!r)
+        return;
+    forget(r);
+    mem_free(r->path);
+    mem_free(r);
+}
+
+void file_reader_park(struct file_reader *r)
+{
+    assert(!r->taken);
+    if (!r->stream || !file_stream_is_regular(r->stream))
+        return;
+    forget(r);
+    record_reader_init(&r->records, MSG_LEN_MAX);
+    r->over = r->gap = false;
+    r->last_key = r->max_key = INT64_MIN;
+    r->seq = 0;
+    r->stats = (struct reader_stats){0};
+}
+
+static bool is_before(const struct entry *a, const struct entry *b)
+{
+    return a->key != b->key ? a->key < b->key : a->seq < b->seq;
+}
+
+static void swap(struct entry *a, struct entry *b)
+{
+    struct entry t = *a;
+    *a = *b;
+    *b = t;
+}
+
+/* Takes msg; false: no memory. */
+static bool window_put(struct file_reader *r, struct msg *msg)
+{
+    if (r->n_heap == r->cap_heap) {
+        size_t cap = r->cap_heap > 0 ? r->cap_heap * 2 : 16;
+        struct entry *heap = mem_realloc(MEM_IO, r->heap, cap * sizeof(*heap));
+        if (!heap) {
+            msg_unref(msg);
+            return false;
+        }
+        r->heap = heap;
+        r->cap_heap = cap;
+    }
+    /* without a time of its own a record stays with the one before it */
+    int64_t key = msg->ts_ns > 0 ? msg->ts_ns : r->last_key;
+    if (key < r->max_key)
+        r->stats.out_of_order++;
+    else
+        r->max_key = key;
+    r->last_key = key;
+    size_t i = r->n_heap++;
+    r->heap[i] = (struct entry){.key = key, .seq = r->seq++, .msg = msg};
+    r->window_bytes += msg->len;
+    for (; i > 0 && is_before(&r->heap[i], &r->heap[(i - 1) / 2]); i = (i - 1) / 2)
+        swap(&r->heap[i], &r->heap[(i - 1) / 2]);
+    return true;
+}
+
+static struct msg *window_take(struct file_reader *r)
+{
+    assert(r->n_heap > 0);
+    struct msg *msg = r->heap[0].msg;
+    r->heap[0] = r->heap[--r->n_heap];
+    r->window_bytes -= msg->len;
+    for (size_t i = 0;;) {
+        size_t child = 2 * i + 1;
+        if (child + 1 < r->n_heap && is_before(&r->heap[child + 1], &r->heap[child]))
+            child++;
+        if (child >= r->n_heap || !is_before(&r->heap[child], &r->heap[i]))
+            return msg;
+        swap(&r->heap[i], &r->heap[child]);
+        i = child;
+    }
+}
+
+static bool is_full(const struct file_reader *r)
+{
+    return r->n_heap >= r->config->depth || (r->n_heap > 0 && r->window_bytes >= WINDOW_BYTES);
+}
+
+static void note_damage(struct file_reader *r)
+{
+    if (r->stats.damaged++ == 0 && r->stream)
+        r->first_damage = file_stream_offset(r->stream);
+}
+
+/* Reads one record out of the raw bytes. False: more bytes are needed. */
+static bool parse_one(struct file_reader *r)
+{
+    struct span raw = buf_span(&r->raw);
+    struct msg *msg = NULL;
+    size_t used = 0;
+    enum record_result result =
+        record_read(&r->records, raw.ptr, raw.len, r->over || r->gap, &used, &msg);
+    buf_consume(&r->raw, used);
+    switch (result) {
+    case RECORD_MORE:
+        return used > 0;
+    case RECORD_MSG:
+        if (!window_put(r, msg))
+            note_damage(r);
+        break;
+    case RECORD_DAMAGED:
+    case RECORD_NO_MEMORY: /* lost as well */
+        note_damage(r);
+        break;
+    }
+    return true;
+}
+
+/* Behind a break the records begin anew. The break is damage, unless a torn record before it has
+ * been counted already. */
+static void pass_gap(struct file_reader *r)
+{
+    if (r->stats.damaged == r->damaged_before_gap)
+        note_damage(r);
+    buf_consume(&r->raw, buf_span(&r->raw).len);
+    record_reader_init(&r->records, MSG_LEN_MAX);
+    r->gap = false;
+}
+
+/* More raw bytes, or the end of them. enum reader_result: READY to try again; or -errno. */
+static int read_more(struct file_reader *r)
+{
+    if (r->gap)
+        pass_gap(r);
+    if (r->raw.cap > RAW_KEEP && buf_span(&r->raw).len == 0)
+        buf_fini(&r->raw);
+    /* a quiet pipe is waited for once, not once for each record of the window */
+    int wait_ms = r->quiet_pipe && r->n_heap > 0 ? 0 : PIPE_WAIT_MS;
+    int result = file_stream_read(r->stream, &r->raw, wait_ms, r->config->stop_fd);
+    r->quiet_pipe = result == STREAM_WAIT;
+    if (result == STREAM_WAIT)
+        return READER_WAIT;
+    if (result == STREAM_BREAK) {
+        r->damaged_before_gap = r->stats.damaged;
+        r->gap = true;
+    } else if (result == STREAM_END) {
+        r->over = true;
+    }
+    return result < 0 ? result : READER_READY;
+}
+
+/* Fills the window. enum reader_result, or -errno. */
+static int fill(struct file_reader *r)
+{
+    while (!is_full(r)) {
+        if (parse_one(r))
+            continue;
+        if (r->over)
+            break;
+        int result = read_more(r);
+        if (result != READER_READY)
+            return result;
+    }
+    return r->n_heap > 0 ? READER_READY : READER_END;
+}
+
+static void tell_damage(struct file_reader *r)
+{
+    if (r->stats.damaged > 0 && !r->told && !r->config->quiet)
+        log_warn("input-file",
+                 "%s: %llu damaged records or pieces skipped, the first near byte %llu", r->path,
+                 (unsigned long long)r->stats.damaged, (unsigned long long)r->first_damage);
+    r->told = true;
+}
+
+static void count(struct file_reader *r)
+{
+    struct books *books = r->config->books;
+    book_add(books, BOOK_RECORDS_DAMAGED, r->stats.damaged - r->counted.damaged);
+    book_add(books, BOOK_RECORDS, r->stats.records - r->counted.records);
+    book_add(books, BOOK_RECORD_BYTES, r->stats.bytes - r->counted.bytes);
+    book_add(books, BOOK_RECORDS_NOT_HTTP, r->stats.not_http - r->counted.not_http);
+    r->counted = r->stats;
+}
+
+int file_reader_next(struct file_reader *r, struct err *err)
+{
+    int result = 0;
+    if (!r->stream && !r->over)
+        result = file_stream_open(&r->stream, r->path, err);
+    if (result < 0)
+        return result;
+    result = fill(r);
+    if (result < 0)
+        return err_sys(err, -result, "--input-file %s: cannot be read on at byte %llu", r->path,
+                       (unsigned long long)(r->stream ? file_stream_offset(r->stream) : 0));
+    if (result == READER_WAIT && r->n_heap > 0)
+        return READER_READY; /* somebody writes into this pipe just now: no use in waiting for more
+                              */
+    if (result == READER_END) {
+        count(r);
+        tell_damage(r);
+        forget(r);
+    }
+    return result;
+}
+
+int64_t file_reader_key(const struct file_reader *r)
+{
+    assert(r->n_heap > 0);
+    return r->heap[0].key;
+}
+
+struct msg *file_reader_take(struct file_reader *r)
+{
+    struct msg *msg = window_take(r);
+    r->taken = true;
+    r->stats.records++;
+    r->stats.bytes += msg->len;
+    if (msg->http.head_len == 0)
+        r->stats.not_http++;
+    count(r);
+    return msg;
+}
+
+const struct reader_stats *file_reader_stats(const struct file_reader *r)
+{
+    return &r->stats;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* The records of one recording, sorted by timestamp within a window of read-ahead: a recording is
+ * written in the order in which messages were complete, which is not quite that of their
+ * timestamps. Equal timestamps keep the order of the file. Owned by one thread. */
+#pragma once
+
+#include "lib/base.h"
+#include "lib/err.h"
+#include "lib/ledger.h"
+#include "lib/msg.h"
+
+enum reader_result {
+    READER_READY = 0, /* the next record is known */
+    READER_END = 1, /* there is none */
+    READER_WAIT = 2, /* a pipe has nothing for now */
+};
+
+/* How to read; shared by all readers, and outlives them. */
+struct reader_config {
+    size_t depth; /* records of read-ahead, >= 1 */
+    int stop_fd;
+    bool quiet; /* damage has been told of in an earlier round */
+    struct books *books; /* records and damage are counted here */
+};
+
+struct reader_stats {
+    uint64_t records, bytes; /* bytes of payload */
+    uint64_t damaged, not_http;
+    uint64_t out_of_order; /* records with a smaller timestamp than one before */
+};
+
+struct file_reader;
+
+/* path is copied; "-" is standard input. Opens the file, to see that it can be read. 0 or -errno
+ * with err filled. */
+MUST_CHECK int file_reader_new(struct file_reader **rp, const char *path,
+                               const struct reader_config *config, struct err *err);
+void file_reader_free(struct file_reader *r);
+
+/* Finds the next record. enum reader_result, or -errno with err filled: it cannot be read on. The
+ * end is also where damage is told of, once per file. */
+MUST_CHECK int file_reader_next(struct file_reader *r, struct err *err);
+
+/* After READER_READY: the timestamp of the next record; that of the one before, or INT64_MIN, when
+ * it has none. */
+int64_t file_reader_key(const struct file_reader *r);
+/* After READER_READY: the caller's alone from now on. */
+struct msg *file_reader_take(struct file_reader *r);
+
+/* Closes the file and forgets what was read ahead, until file_reader_next() opens it again at its
+ * start: so that thousands of files can wait for their turn. Only before the first take; does
+ * nothing for a pipe. */
+void file_reader_park(struct file_reader *r);
+
+const struct reader_stats *file_reader_stats(const struct file_reader *r);

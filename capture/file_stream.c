@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: MIT */
+#include "capture/file_stream.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "lib/mem.h"
+
+#define IN_BYTES (128 * KIB)
+#define OUT_BYTES (256 * KIB)
+#define GZIP_WINDOW (15 + 16)
+/* magic, method, flags, time, extra flags, system (RFC 1952, 2.3) */
+#define GZIP_HEADER 10
+/* A file that breaks more often is no recording; each break costs a search. */
+#define MAX_BREAKS 1000
+
+enum state {
+    FIRST = 0, /* plain or gzip is not known yet */
+    PLAIN,
+    MEMBER, /* inside a gzip member */
+    BETWEEN, /* at the end of one: another, or the end of the file */
+    SEARCH, /* after damage: looking for the next member */
+    OVER,
+};
+
+/* in.start is where the reading stands; in_offset + in.start is its place in the file. */
+struct file_stream {
+    int fd;
+    bool regular, eof;
+    enum state state;
+    unsigned breaks;
+    struct {
+        uint8_t *data;
+        size_t start, len;
+    } in;
+    uint64_t in_offset; /* of in.data[0] in the file */
+    uint64_t member; /* where the current member began */
+    bool has_zip;
+    z_stream zip;
+};
+
+static int look_at(struct file_stream *s, const char *path, struct err *err)
+{
+    struct stat st;
+    if (fstat(s->fd, &st) == -1)
+        return err_sys(err, errno, "--input-file %s", path);
+    if (S_ISDIR(st.st_mode)) {
+        err_usage(err, "--input-file %s: this is a folder: name its files, e.g. '%s/*.gor'", path,
+                  path);
+        return -EISDIR;
+    }
+    s->regular = S_ISREG(st.st_mode);
+    if (s->regular && strcmp(path, "-") != 0)
+        posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+    return 0;
+}
+
+int file_stream_open(struct file_stream **sp, const char *path, struct err *err)
+{
+    bool is_stdin = strcmp(path, "-") == 0;
+    struct file_stream *s = mem_zalloc(MEM_IO, sizeof(*s));
+    if (s)
+        s->in.data = mem_alloc(MEM_IO, IN_BYTES);
+    if (!s || !s->in.data) {
+        mem_free(s);
+        return err_sys(err, ENOMEM, "--input-file %s", path);
+    }
+    s->fd = is_stdin ? fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3)
+                     : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    int r = s->fd == -1 ? err_sys(err, errno, "--input-file %s: cannot be opened", path)
+                        : look_at(s, path, err);
+    if (r < 0) {
+        file_stream_free(s);
+        return r;
+    }
+    s->regular = s->regular && !is_stdin;
+    *sp = s;
+    return 0;
+}
+
+void file_stream_free(struct file_stream *s)
+{
+    if (!s)
+        return;
+    if (s->has_zip)
+        inflateEnd(&s->zip);
+    if (s->fd != -1)
+        close(s->fd);
+    mem_free(s->in.data);
+    mem_free(s);
+}
+
+bool file_stream_is_regular(const struct file_stream *s)
+{
+    return s->regular;
+}
+
+uint64_t file_stream_offset(const struct file_stream *s)
+{
+    return s->state == SEARCH ? s->member : s->in_offset + s->in.start;
+}
+
+static size_t n_in(const struct file_stream *s)
+{
+    return s->in.len - s->in.start;
+}
+
+/* Gets more bytes of the file behind those in s->in. STREAM_BYTES, _END, _WAIT or -errno. */
+static int refill(struct file_stream *s, int wait_ms, int stop_fd)
+{
+    if (s->in.start > 0) {
+        memmove(s->in.data, s->in.data + s->in.start, n_in(s));
+        s->in_offset += s->in.start;
+        s->in.len -= s->in.start;
+        s->in.start = 0;
+    }
+    assert(s->in.len < IN_BYTES);
+    while (!s->eof) {
+        struct pollfd fds[2] = {{.fd = s->fd, .events = POLLIN}, {.fd = stop_fd, .events = POLLIN}};
+        if (!s->regular && (poll(fds, 2, wait_ms) <= 0 || fds[1].revents || !fds[0].revents))
+            return STREAM_WAIT;
+        ssize_t n = read(s->fd, s->in.data + s->in.len, IN_BYTES - s->in.len);
+        if (n > 0) {
+            s->in.len += (size_t)n;
+            return STREAM_BYTES;
+        }
+        if (n == 0)
+            s->eof = true;
+        else if (errno == EAGAIN)
+            return STREAM_WAIT;
+        else if (errno != EINTR)
+            return -errno;
+    }
+    return STREAM_END;
+}
+
+static bool is_magic(const struct file_stream *s)
+{
+    const uint8_t *p = s->in.data + s->in.start;
+    return n_in(s) >= 2 && p[0] == 0x1f && p[1] == 0x8b;
+}
+
+/* After damage only what looks like a real header counts: deflate, known flags, a level and a
+ * system that exist. */
+static bool is_header(const uint8_t *p)
+{
+    return p[0] == 0x1f && p[1] == 0x8b && p[2] == Z_DEFLATED && (p[3] & 0xe0) == 0 &&
+           (p[8] == 0 || p[8] == 2 || p[8] == 4) && (p[9] <= 13 || p[9] == 255);
+}
+
+static int begin_member(struct file_stream *s)
+{
+    int z = s->has_zip ? inflateReset(&s->zip) : inflateInit2(&s->zip, GZIP_WINDOW);
+    if (z != Z_OK)
+        return -ENOMEM;
+    s->has_zip = true;
+    s->member = s->in_offset + s->in.start;
+    s->state = MEMBER;
+    return 0;
+}
+
+/* The member is damaged: the next one is looked for from just behind its beginning, because a torn
+ * one makes what follows it look like its own. */
+static int member_broke(struct file_stream *s)
+{
+    s->state = ++s->breaks > MAX_BREAKS ? OVER : SEARCH;
+    if (s->member + 1 < s->in_offset) {
+        /* a pipe cannot go back: it goes on from here */
+        off_t back = (off_t)s->member + 1;
+        if (s->regular && lseek(s->fd, back, SEEK_SET) == back) {
+            s->eof = false;
+            s->in_offset = (uint64_t)back;
+            s->in.start = s->in.len = 0;
+        }
+    } else {
+        s->in.start = (size_t)(s->member + 1 - s->in_offset);
+    }
+    return STREAM_BREAK;
+}
+
+/* STREAM_BYTES when a step was made. */
+static int search(struct file_stream *s, int wait_ms, int stop_fd)
+{
+    while (n_in(s) >= GZIP_HEADER) {
+        if (is_header(s->in.data + s->in.start))
+            return begin_member(s);
+        s->in.start++;
+    }
+    int r = refill(s, wait_ms, stop_fd);
+    if (r == STREAM_END)
+        s->state = OVER;
+    return r == STREAM_END ? STREAM_BYTES : r;
+}
+
+static int between(struct file_stream *s, int wait_ms, int stop_fd)
+{
+    if (n_in(s) < 2) {
+        int r = refill(s, wait_ms, stop_fd);
+        if (r != STREAM_END)
+            return r;
+    }
+    if (n_in(s) == 0) {
+        s->state = OVER;
+        return STREAM_BYTES;
+    }
+    if (is_magic(s))
+        return begin_member(s);
+    s->member = s->in_offset + s->in.start;
+    return member_broke(s);
+}
+
+static int first(struct file_stream *s, int wait_ms, int stop_fd)
+{
+    if (n_in(s) < 2) {
+        int r = refill(s, wait_ms, stop_fd);
+        if (r != STREAM_END)
+            return r;
+    }
+    s->state = PLAIN;
+    return is_magic(s) ? begin_member(s) : STREAM_BYTES;
+}
+
+static int plain(struct file_stream *s, struct buf *out, int wait_ms, int stop_fd)
+{
+    if (n_in(s) == 0) {
+        int r = refill(s, wait_ms, stop_fd);
+        if (r == STREAM_END)
+            s->state = OVER;
+        if (r != STREAM_BYTES)
+            return r == STREAM_END ? STREAM_BYTES : r;
+    }
+    int r = buf_append(out, s->in.data + s->in.start, n_in(s));
+    s->in.start = s->in.len;
+    return r;
+}
+
+static int member(struct file_stream *s, struct buf *out, int wait_ms, int stop_fd)
+{
+    if (n_in(s) == 0) {
+        int r = refill(s, wait_ms, stop_fd);
+        if (r == STREAM_END)
+            return member_broke(s);
+        if (r != STREAM_BYTES)
+            return r;
+    }
+    int r = buf_reserve(out, OUT_BYTES);
+    if (r < 0)
+        return r;
+    s->zip.next_in = s->in.data + s->in.start;
+    s->zip.avail_in = (uInt)n_in(s);
+    s->zip.next_out = buf_tail(out);
+    s->zip.avail_out = OUT_BYTES;
+    int z = inflate(&s->zip, Z_NO_FLUSH);
+    s->in.start = s->in.len - s->zip.avail_in;
+    buf_commit(out, OUT_BYTES - s->zip.avail_out);
+    if (z == Z_STREAM_END)
+        s->state = BETWEEN;
+    else if (z == Z_MEM_ERROR)
+        return -ENOMEM;
+    else if (z != Z_OK && z != Z_BUF_ERROR)
+        return member_broke(s);
+    return STREAM_BYTES;
+}
+
+int file_stream_read(struct file_stream *s, struct buf *out, int wait_ms, int stop_fd)
+{
+    size_t before = out->len - out->start;
+    int r = STREAM_BYTES;
+    while (r == STREAM_BYTES && out->len - out->start == before) {
+        switch (s->state) {
+        case FIRST:
+            r = first(s, wait_ms, stop_fd);
+            break;
+        case PLAIN:
+            r = plain(s, out, wait_ms, stop_fd);
+            break;
+        case MEMBER:
+            r = member(s, out, wait_ms, stop_fd);
+            break;
+        case BETWEEN:
+            r = between(s, wait_ms, stop_fd);
+            break;
+        case SEARCH:
+            r = search(s, wait_ms, stop_fd);
+            break;
+        case OVER:
+            return STREAM_END;
+        }
+    }
+    return r;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* The bytes of one recording, plain or gzip by its content. A gzip file is a series of members; one
+ * that is torn (its writer was killed, and another continued the file) or damaged ends a stretch of
+ * bytes, and the next member that can be found begins a new one. Owned by one thread. */
+#pragma once
+
+#include "lib/base.h"
+#include "lib/buf.h"
+#include "lib/err.h"
+
+enum stream_result {
+    STREAM_BYTES = 0, /* some were appended */
+    STREAM_END = 1, /* nothing more will come */
+    STREAM_BREAK = 2, /* bytes are missing here: what follows begins with a whole record */
+    STREAM_WAIT = 3, /* a pipe has nothing for now, or stop_fd is readable */
+};
+
+struct file_stream;
+
+/* path "-" is standard input. 0 or -errno, with err filled. A folder is -EISDIR. */
+MUST_CHECK int file_stream_open(struct file_stream **sp, const char *path, struct err *err);
+void file_stream_free(struct file_stream *s);
+
+/* A regular file: it can be opened again, and reading it does not wait. */
+bool file_stream_is_regular(const struct file_stream *s);
+
+/* Appends the next bytes to out. For a pipe it waits at most wait_ms, or until stop_fd is readable.
+ * enum stream_result, or -errno: the file cannot be read on, or -ENOMEM. */
+MUST_CHECK int file_stream_read(struct file_stream *s, struct buf *out, int wait_ms, int stop_fd);
+
+/* Where the member that broke, or else the reading, stands in the file. */
+uint64_t file_stream_offset(const struct file_stream *s);
