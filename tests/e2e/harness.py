@@ -193,7 +193,7 @@ class Refrain:
             raise Failure(f"refrain ended with status {self.process.returncode} at start: "
                           f"{self.stderr()}")
 
-    def signal(self, number):
+    def send(self, number):
         self.process.send_signal(number)
 
     def wait(self, timeout=60.0, status=0, books=True):
@@ -213,7 +213,7 @@ class Refrain:
         return result
 
     def stop(self, number=signal.SIGINT, timeout=60.0, status=0):
-        self.signal(number)
+        self.send(number)
         return self.wait(timeout, status)
 
     def kill(self):

@@ -2,7 +2,7 @@
 """Network namespaces of our own, so that nothing but this machine is ever touched."""
 import os
 
-from harness import need, need_root, sh
+from harness import need, need_root, sh, wait_until
 
 
 class Namespaces:
@@ -31,6 +31,9 @@ class Namespaces:
             sh("ip", "-n", name, "addr", "add", f"10.77.0.{n}/24", "dev", link)
             sh("ip", "-n", name, "addr", "add", f"fd77::{n}/64", "dev", link, "nodad")
             sh("ip", "-n", name, "link", "set", link, "up")
+        for name, link in ((self.server, "veth-s"), (self.client, "veth-c")):
+            wait_until(lambda n=name, k=link: "state UP" in sh("ip", "-n", n, "link", "show", k),
+                       f"{link} is up")
 
     def on_server(self):
         return ("ip", "netns", "exec", self.server)

@@ -33,9 +33,15 @@ http {{
         {listen}
         root {root}/files;
         location / {{ return 200 "hello\\n"; }}
+        location /whole {{ proxy_pass http://unix:{root}/socket; }}
         location /big {{ }}
         location = /status/404 {{ return 404; }}
         location = /status/500 {{ return 500; }}
+    }}
+    server {{
+        listen unix:{root}/socket;
+        access_log off;
+        return 200 "read\\n";
     }}
 }}
 """
@@ -44,6 +50,8 @@ Served = collections.namedtuple("Served", "connection nth time length status id 
 
 
 class Nginx:
+    """It answers at once, before a body has come; under /whole after it has read all of it."""
+
     def __init__(self, case, listen=("127.0.0.1",), port=None, prefix=()):
         need("nginx")
         self.port = port or free_port()
@@ -85,19 +93,28 @@ LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.I)
 CHUNKED = re.compile(rb"\r\ntransfer-encoding:[ \t]*chunked", re.I)
 
 
+def chunked_end(data, at):
+    """Where the chunked body that begins at `at` ends, trailer included; 0: not yet whole."""
+    while (line := data.find(b"\r\n", at)) >= 0:
+        size = int(bytes(data[at:line]).split(b";")[0], 16)
+        if size == 0:
+            end = data.find(b"\r\n\r\n", line)
+            return end + 4 if end >= 0 else 0
+        at = line + 2 + size + 2
+    return 0
+
+
 def request_length(data):
     """How many bytes the first request of data has; 0: not yet whole."""
     end = data.find(b"\r\n\r\n")
     if end < 0:
         return 0
     head = data[:end + 2]
-    at = end + 4
     if CHUNKED.search(head):
-        last = data.find(b"0\r\n\r\n", at)
-        return last + 5 if last >= 0 else 0
+        return chunked_end(data, end + 4)
     length = LENGTH.search(head)
-    at += int(length.group(1)) if length else 0
-    return at if len(data) >= at else 0
+    whole = end + 4 + (int(length.group(1)) if length else 0)
+    return whole if len(data) >= whole else 0
 
 
 class Target:

@@ -165,7 +165,7 @@ def reopen(case):
         time.sleep(0.2)
         os.rename(out, f"{out}.{n}")
         rotated.append(f"{out}.{n}")
-        refrain.signal(signal.SIGHUP)
+        refrain.send(signal.SIGHUP)
         wait_until(lambda: os.path.exists(out), "the file is there again", 5)
     result = refrain.stop(status=None)
     total = sum(len(gor.parse(read_bytes(f))) for f in [*rotated, out])

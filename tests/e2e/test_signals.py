@@ -47,11 +47,11 @@ def second(case):
                            f"http://127.0.0.1:{listener.getsockname()[1]}",
                            "--output-http-timeout", "60s", "--drain-timeout", "60s", ready=False)
     time.sleep(1)
-    refrain.signal(signal.SIGTERM)
+    refrain.send(signal.SIGTERM)
     time.sleep(0.7)
     check(refrain.process.poll() is None, "it ended although the target hangs")
     started = time.monotonic()
-    refrain.signal(signal.SIGTERM)
+    refrain.send(signal.SIGTERM)
     result = refrain.wait(timeout=10, status=None)
     check(time.monotonic() - started < 3, "it did not end at once")
     check(result.status != 0, "exit status 0 although requests were abandoned")
@@ -78,7 +78,7 @@ def sigusr1(case):
     refrain = case.refrain("--input-raw", f"127.0.0.1:{nginx.port}", "--output-null")
     equal(traffic.send(("127.0.0.1", nginx.port), 32, 2, 10, "small"), 20, "answers")
     time.sleep(1.5)
-    refrain.signal(signal.SIGUSR1)
+    refrain.send(signal.SIGUSR1)
     wait_until(lambda: summaries(refrain.stderr()), "a summary appears", 5)
     first = summaries(refrain.stderr())[0]
     check(first["running"], "the summary does not say that it still runs")

@@ -2,7 +2,7 @@
 """Requests of many shapes, and a client that sends them. Each is made from (seed, connection, k)
 alone and carries that as X-Id, so a test knows to the byte what was sent without asking the client.
 
-As a program (for other network namespaces): traffic.py HOST PORT SEED CONNECTIONS REQUESTS PROFILE
+As a program (for other network namespaces): traffic.py HOST PORT SEED CONNECTIONS REQUESTS [PROFILE]
 """
 import hashlib
 import json
@@ -53,7 +53,8 @@ def make(seed, connection, k, profile="mixed"):
         ("GET", "GET", "GET", "DELETE", "OPTIONS", "HEAD" if profile == "mixed" else "GET"))
     start = rng.randrange(0, 4096)
     body = BLOCK[start:start + size] if size <= len(BLOCK) - start else (BLOCK * 2)[start:start + size]
-    head = [f"{method} /p/{connection}/{k}?q={rng.randrange(1 << 30):x} HTTP/{'1.0' if old else '1.1'}",
+    path = f"/{'early' if connection % 4 == 3 else 'whole'}/{connection}/{k}"
+    head = [f"{method} {path}?q={rng.randrange(1 << 30):x} HTTP/{'1.0' if old else '1.1'}",
             "Host: server.example", f"X-Id: {connection}.{k}"]
     if profile == "mixed":
         wanted = rng.choice((100, 100, 100, 3000))
@@ -79,6 +80,12 @@ def id_of(payload):
 
 def digest(payload):
     return hashlib.md5(payload).hexdigest()
+
+
+def lengths(seed, connections, per_connection, profile="mixed"):
+    """(connection, k) -> number of bytes, for those that the server reads as a whole."""
+    return {(c, k): len(make(seed, c, k, profile)) for c in range(connections) if c % 4 != 3
+            for k in range(per_connection)}
 
 
 def expected(seed, connections, per_connection, profile="mixed"):
@@ -131,8 +138,8 @@ def send(address, seed, connections, per_connection, profile="mixed"):
 
 
 def main():
-    host, port, seed, connections, per_connection, profile = sys.argv[1:7]
-    good = send((host, int(port)), seed, int(connections), int(per_connection), profile)
+    host, port, seed, connections, per_connection = sys.argv[1:6]
+    good = send((host, int(port)), seed, int(connections), int(per_connection), *sys.argv[6:])
     print(json.dumps({"answered": good}))
 
 
