@@ -217,6 +217,10 @@ int64_t http_dial_due_ns(const struct http_dial *dial)
 
 const char *http_dial_error(const struct http_dial *dial)
 {
+    long errnum = 0;
+    if (dial->result == CURLE_COULDNT_CONNECT &&
+        curl_easy_getinfo(dial->easy, CURLINFO_OS_ERRNO, &errnum) == CURLE_OK && errnum > 0)
+        return err_text((int)errnum); /* libcurl's text leaves out why */
     return dial->error[0] ? dial->error : curl_easy_strerror(dial->result);
 }
 

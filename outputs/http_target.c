@@ -140,7 +140,7 @@ static int check_scheme(struct http_target *t, struct span scheme, const char *t
                         struct err *err)
 {
     t->tls = span_eq_nocase(scheme, span_str("https"));
-    if (t->tls || scheme.len == 0 || span_eq_nocase(scheme, span_str("http")))
+    if (t->tls || !scheme.ptr || span_eq_nocase(scheme, span_str("http")))
         return 0;
     return err_usage(err, OPTION " \"%s\": unknown scheme \"%.*s\" (use http:// or https://)", text,
                      (int)scheme.len, (const char *)scheme.ptr);
