@@ -256,8 +256,8 @@ static size_t random_body(uint8_t *body, size_t max)
             continue;
         }
         const char *piece = pieces[(size_t)rand_r(&seed) % ARRAY_LEN(pieces)];
-        memcpy(body + len, piece, strlen(piece));
-        len += strlen(piece);
+        while (*piece)
+            body[len++] = (uint8_t)*piece++;
     }
     return len;
 }
