@@ -110,6 +110,10 @@ enum http_verdict http_framer_feed(struct http_framer *f, const uint8_t *bytes, 
  * framed. HTTP_DONE when there is none. */
 enum http_verdict http_framer_head(struct http_framer *f, const uint8_t *head, size_t head_len);
 
+/* n bytes are missing here. HTTP_MORE or HTTP_DONE when they all lie in a body or chunk of known
+ * length, so that what follows can be framed; else HTTP_BAD, and the framer is as before. */
+enum http_verdict http_framer_skip(struct http_framer *f, uint64_t n);
+
 /* The sender closed its side: HTTP_DONE ends a body read until close, everything else is HTTP_BAD
  * with HTTP_FAULT_TRUNCATED. HTTP_MORE when nothing, or only empty lines, has come. */
 enum http_verdict http_framer_close(struct http_framer *f);

@@ -288,6 +288,17 @@ enum http_verdict http_framer_feed(struct http_framer *f, const uint8_t *bytes, 
     return f->state < STATE_PARSE ? feed_head(f, bytes, n, used) : feed_body(f, bytes, n, used);
 }
 
+enum http_verdict http_framer_skip(struct http_framer *f, uint64_t n)
+{
+    if (f->state == STATE_UNTIL_CLOSE)
+        return HTTP_MORE;
+    if ((f->state != STATE_LENGTH && f->state != STATE_CHUNK_DATA) || f->left < n)
+        return HTTP_BAD;
+    skip_data(f, n);
+    f->body_len += n;
+    return verdict_of(f);
+}
+
 /* f->view is set: what comes behind the head? */
 static enum http_verdict begin_body(struct http_framer *f)
 {

@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: MIT */
+#include "reassembly/conv.h"
+
+#include <string.h>
+
+#include "lib/mem.h"
+#include "reassembly/pending.h"
+
+/* A message that does not lie inside one segment. */
+struct partial {
+    struct http_framer framer;
+    struct msg *msg; /* its bytes so far; NULL once they are not kept any more */
+    size_t cap;
+    int64_t first_ns, last_ns;
+    uint32_t id; /* of the request */
+    bool counted; /* as started */
+    bool lost; /* its fate is booked; only its end is of interest */
+    bool cut; /* --input-raw-allow-incomplete: kept, but not whole */
+};
+
+/* First room for a message that goes on; most fit. */
+#define FIRST_CAP 4096
+
+static struct books *books(struct conv_env *env)
+{
+    return env->config.books;
+}
+
+/* The counter of a response for one of a request: books.def has them in the same order. */
+static enum book book_of(enum direction dir, enum book request_book)
+{
+    static_assert(BOOK_RES_OPEN - BOOK_RES_STARTED == BOOK_REQ_OPEN - BOOK_REQ_STARTED,
+                  "the two laws have the same terms");
+    return dir == TO_SERVER ? request_book
+                            : (enum book)(request_book - BOOK_REQ_STARTED + BOOK_RES_STARTED);
+}
+
+static enum http_kind kind_of(enum direction dir)
+{
+    return dir == TO_SERVER ? HTTP_REQUEST : HTTP_RESPONSE;
+}
+
+/* --- emitting --- */
+
+static void put_hex(char *out, uint32_t value, size_t digits)
+{
+    static const char hex[] = "0123456789abcdef";
+    while (digits-- > 0) {
+        out[digits] = hex[value & 15];
+        value >>= 4;
+    }
+}
+
+/* gor's layout: client port, server port, client address (of IPv6 the last four bytes); the last
+ * part is ours, and unique. */
+static void set_id(struct msg *msg, const struct flow *f, uint32_t id)
+{
+    const uint8_t *a = f->client.addr + (f->client.family == 4 ? 0 : 12);
+    put_hex(msg->id, f->client.port, 4);
+    put_hex(msg->id + 4, f->server.port, 4);
+    put_hex(msg->id + 8, (uint32_t)a[0] << 24 | (uint32_t)a[1] << 16 | (uint32_t)a[2] << 8 | a[3],
+            8);
+    put_hex(msg->id + 16, id, 8);
+    msg->id_len = 24;
+}
+
+/* Takes msg, whose payload and http are set. */
+static void emit(struct conv_env *env, const struct flow *f, enum direction dir, struct msg *msg,
+                 uint32_t id)
+{
+    msg->type = dir == TO_SERVER ? MSG_REQUEST : MSG_RESPONSE;
+    msg->src = dir == TO_SERVER ? f->client : f->server;
+    msg->dst = dir == TO_SERVER ? f->server : f->client;
+    set_id(msg, f, id);
+    msg_set_conn(msg);
+    sink_put(env->config.sink, msg);
+}
+
+static void emit_request(struct conv_env *env, struct flow *f, struct msg *msg, uint32_t id,
+                         int64_t last_ns)
+{
+    book_one(books(env), BOOK_REQ_COMPLETE);
+    f->upgrade |= msg->http.upgrade;
+    struct span method = msg_method(msg);
+    uint8_t answer = span_eq(method, span_str("HEAD"))      ? ANSWER_HEAD
+                     : span_eq(method, span_str("CONNECT")) ? ANSWER_CONNECT
+                                                            : ANSWER_PLAIN;
+    emit(env, f, TO_SERVER, msg, id);
+    if (!f->pending)
+        return;
+    struct msg *early = pending_complete(f->pending, id, answer, last_ns);
+    if (early) {
+        book_one(books(env), BOOK_RES_COMPLETE);
+        emit(env, f, TO_CLIENT, early, id);
+    }
+}
+
+/* A whole response. Takes msg. */
+static void emit_response(struct conv_env *env, struct flow *f, struct msg *msg, int64_t first_ns)
+{
+    if (msg->http.status < 200 && msg->http.status != 101) {
+        msg_unref(msg); /* interim: the final one is still to come (RFC 9110, 15.2) */
+        return;
+    }
+    struct pending_request *to = f->pending ? pending_first(f->pending) : NULL;
+    if (!to || to->lost) {
+        book_one(books(env), BOOK_RES_ORPHAN);
+        msg_unref(msg);
+        if (to)
+            pending_pop(f->pending);
+        return;
+    }
+    book_one(books(env), BOOK_RES_STARTED);
+    if (!to->complete) { /* answered before it was sent: it comes out behind its request */
+        to->early = msg;
+        return;
+    }
+    book_one(books(env), BOOK_RES_COMPLETE);
+    msg->latency_ns = first_ns > to->last_ns ? first_ns - to->last_ns : 0;
+    uint32_t id = to->id;
+    if (msg->http.upgrade)
+        f->half[TO_SERVER].reading = f->half[TO_CLIENT].reading = READ_NOTHING;
+    pending_pop(f->pending);
+    emit(env, f, TO_CLIENT, msg, id);
+}
+
+/* Takes msg. */
+static void emit_whole(struct conv_env *env, struct flow *f, enum direction dir, struct msg *msg,
+                       const struct partial *p)
+{
+    msg->http = p->framer.view;
+    msg->ts_ns = p->first_ns;
+    if (p->cut)
+        msg->flags |= MSG_CUT;
+    if (dir == TO_SERVER)
+        emit_request(env, f, msg, p->id, p->last_ns);
+    else
+        emit_response(env, f, msg, p->first_ns);
+}
+
+/* --- losing --- */
+
+static void lose(struct conv_env *env, struct flow *f, enum direction dir, struct partial *p,
+                 enum book request_fate)
+{
+    if (p->lost)
+        return;
+    p->lost = true;
+    if (dir == TO_SERVER) {
+        book_one(books(env), request_fate);
+        struct msg *early = f->pending ? pending_lose(f->pending, p->id) : NULL;
+        if (early) {
+            book_one(books(env), BOOK_RES_COMPLETE);
+            book_one(books(env), BOOK_RES_ORPHAN);
+            msg_unref(early);
+        }
+    } else {
+        struct pending_request *to = f->pending ? pending_first(f->pending) : NULL;
+        book_one(books(env), BOOK_RES_STARTED);
+        book_one(books(env), book_of(TO_CLIENT, request_fate));
+        if (to)
+            pending_pop(f->pending);
+    }
+    if (p->msg) {
+        env->held -= (int64_t)p->cap;
+        msg_unref(p->msg);
+        p->msg = NULL;
+    }
+}
+
+static void drop_partial(struct conv_env *env, struct half *h)
+{
+    struct partial *p = h->partial;
+    if (!p)
+        return;
+    if (p->msg) {
+        env->held -= (int64_t)p->cap;
+        msg_unref(p->msg);
+    }
+    env->held -= (int64_t)sizeof(*p);
+    mem_free(p);
+    h->partial = NULL;
+}
+
+/* The message in progress will not be found whole; the next one must be looked for. */
+static void lose_thread(struct conv_env *env, struct flow *f, enum direction dir,
+                        enum book request_fate)
+{
+    struct half *h = &f->half[dir];
+    if (h->partial)
+        lose(env, f, dir, h->partial, request_fate);
+    drop_partial(env, h);
+    if (h->reading != READ_NOTHING)
+        h->reading = READ_HUNT;
+}
+
+/* --- gathering --- */
+
+/* Adds bytes to a message in progress. False: no memory. */
+static bool gather(struct conv_env *env, struct partial *p, struct span bytes)
+{
+    size_t want = p->msg->len + bytes.len;
+    if (want > p->cap) {
+        size_t cap = p->cap * 2 > want ? p->cap * 2 : want;
+        struct msg *bigger = msg_resize(p->msg, cap);
+        if (!bigger)
+            return false;
+        env->held += (int64_t)(cap - p->cap);
+        p->msg = bigger;
+        p->cap = cap;
+    }
+    memcpy(p->msg->bytes + p->msg->len, bytes.ptr, bytes.len);
+    p->msg->len = want;
+    return true;
+}
+
+/* Keeps bytes of the body as long as it is within the limit. */
+static void gather_body(struct conv_env *env, struct flow *f, enum direction dir, struct partial *p,
+                        struct span bytes)
+{
+    if (p->lost || p->cut)
+        return;
+    size_t max = env->config.max_body + p->framer.head_len;
+    if (bytes.len > max || p->msg->len > max - bytes.len) {
+        if (!env->config.allow_incomplete) {
+            lose(env, f, dir, p, BOOK_REQ_TOO_LARGE);
+            return;
+        }
+        bytes.len = max - p->msg->len;
+        p->cut = true;
+    }
+    if (!gather(env, p, bytes))
+        lose(env, f, dir, p, BOOK_REQ_EVICTED);
+}
+
+/* The next bytes of a message. *used: how many were its own. */
+static enum http_verdict advance(struct conv_env *env, struct flow *f, enum direction dir,
+                                 struct partial *p, struct span bytes, size_t *used)
+{
+    size_t n;
+    enum http_verdict v = http_framer_feed(&p->framer, bytes.ptr, bytes.len, &n);
+    *used = n;
+    if (p->framer.view.head_len > 0) {
+        gather_body(env, f, dir, p, span_of(bytes.ptr, n));
+        return v;
+    }
+    if (!gather(env, p, span_of(bytes.ptr, n))) {
+        lose(env, f, dir, p, BOOK_REQ_EVICTED);
+        return HTTP_BAD;
+    }
+    if (v != HTTP_HEAD)
+        return v;
+    v = http_framer_head(&p->framer, p->msg->bytes, p->framer.head_len);
+    if (v != HTTP_MORE || n == bytes.len)
+        return v;
+    size_t more = 0;
+    v = advance(env, f, dir, p, span_from(bytes, n), &more);
+    *used = n + more;
+    return v;
+}
+
+static bool is_h2_preface(struct span bytes)
+{
+    static const char preface[] = "PRI * HTTP/2.0";
+    return bytes.len >= sizeof(preface) - 1 && memcmp(bytes.ptr, preface, sizeof(preface) - 1) == 0;
+}
+
+/* What a BAD verdict means for the books. */
+static enum book fate_of(const struct http_framer *framer)
+{
+    if (framer->fault == HTTP_FAULT_HEAD_TOO_BIG)
+        return BOOK_REQ_TOO_LARGE;
+    return BOOK_REQ_MALFORMED;
+}
+
+/* After the verdict on a message in progress. True: bytes behind it may be read on. */
+static bool settle(struct conv_env *env, struct flow *f, enum direction dir, enum http_verdict v)
+{
+    struct half *h = &f->half[dir];
+    struct partial *p = h->partial;
+    if (v == HTTP_MORE)
+        return false;
+    if (v == HTTP_BAD) {
+        lose_thread(env, f, dir, fate_of(&p->framer));
+        return false;
+    }
+    struct msg *msg = p->msg;
+    if (msg) {
+        env->held -= (int64_t)p->cap;
+        p->msg = NULL;
+        /* what grew by doubling gives back what it did not need */
+        struct msg *exact = p->cap > msg->len + FIRST_CAP ? msg_resize(msg, msg->len) : NULL;
+        msg = exact ? exact : msg;
+    }
+    if (!p->lost)
+        emit_whole(env, f, dir, msg, p);
+    drop_partial(env, h);
+    return true;
+}
+
+/* A message begins that does not end in these bytes: keeps them. */
+static void keep_rest(struct conv_env *env, struct flow *f, enum direction dir,
+                      const struct partial *begun, struct span bytes)
+{
+    struct half *h = &f->half[dir];
+    struct partial *p = mem_alloc(MEM_MSG, sizeof(*p));
+    size_t cap = bytes.len > FIRST_CAP / 2 ? bytes.len * 2 : FIRST_CAP;
+    struct msg *msg = p ? msg_new(cap) : NULL;
+    struct partial lost = *begun;
+    if (!msg) {
+        mem_free(p);
+        lose(env, f, dir, &lost, BOOK_REQ_EVICTED);
+        h->reading = READ_HUNT;
+        return;
+    }
+    *p = *begun;
+    p->msg = msg;
+    p->cap = cap;
+    env->held += (int64_t)(sizeof(*p) + cap);
+    h->partial = p;
+    size_t head = p->framer.view.head_len > 0 ? p->framer.head_len : bytes.len;
+    memcpy(msg->bytes, bytes.ptr, head);
+    msg->len = head;
+    if (head < bytes.len)
+        gather_body(env, f, dir, p, span_from(bytes, head));
+}
+
+/* A message that is whole in bytes: the one copy. */
+static void emit_copy(struct conv_env *env, struct flow *f, enum direction dir, struct partial *p,
+                      struct span bytes)
+{
+    if (bytes.len - p->framer.head_len > env->config.max_body) {
+        lose(env, f, dir, p, BOOK_REQ_TOO_LARGE);
+        return;
+    }
+    struct msg *msg = msg_new(bytes.len);
+    if (!msg) {
+        lose(env, f, dir, p, BOOK_REQ_EVICTED);
+        return;
+    }
+    memcpy(msg->bytes, bytes.ptr, bytes.len);
+    msg->len = bytes.len;
+    emit_whole(env, f, dir, msg, p);
+}
+
+/* --- beginning --- */
+
+bool conv_looks_like(enum http_kind kind, struct span bytes)
+{
+    size_t i = 0;
+    if (bytes.len < 4 || !http_may_begin(kind, bytes.ptr, bytes.len))
+        return false;
+    if (kind == HTTP_RESPONSE)
+        return bytes.len >= 7;
+    /* text has words too: a whole request line is proof, a method in capitals before a target of
+     * one of its four forms is enough */
+    const uint8_t *lf = memchr(bytes.ptr, '\n', bytes.len);
+    if (lf)
+        return memmem(bytes.ptr, (size_t)(lf - bytes.ptr), " HTTP/1.", 8) != NULL;
+    while (i < bytes.len && bytes.ptr[i] >= 'A' && bytes.ptr[i] <= 'Z')
+        i++;
+    if (i < 3 || i + 1 >= bytes.len || bytes.ptr[i] != ' ')
+        return false;
+    uint8_t c = bytes.ptr[i + 1];
+    return c == '/' || c == '*' || c == 'h' || c == 'H';
+}
+
+/* May a message begin here? Classifies streams that are none of ours. */
+static bool may_begin(struct conv_env *env, struct flow *f, enum direction dir, struct span bytes,
+                      bool starts)
+{
+    struct half *h = &f->half[dir];
+    bool first = h->reading == READ_FIRST;
+    if (h->reading == READ_HUNT)
+        return starts && conv_looks_like(kind_of(dir), bytes);
+    if (first && bytes.ptr[0] == 0x16 && (bytes.len == 1 || bytes.ptr[1] == 3)) {
+        if (dir == TO_SERVER)
+            book_one(books(env), BOOK_FLOWS_TLS);
+        h->reading = READ_NOTHING;
+        return false;
+    }
+    if (dir == TO_SERVER && is_h2_preface(bytes)) {
+        book_one(books(env), BOOK_FLOWS_H2C);
+        f->half[TO_SERVER].reading = f->half[TO_CLIENT].reading = READ_NOTHING;
+        return false;
+    }
+    if (http_may_begin(kind_of(dir), bytes.ptr, bytes.len) && (f->has_syn || !first))
+        return true;
+    if (!f->has_syn && first) { /* mid-stream: the end of something, as a rule */
+        h->reading = READ_HUNT;
+        return starts && conv_looks_like(kind_of(dir), bytes);
+    }
+    if (f->upgrade) {
+        h->reading = READ_NOTHING; /* the other protocol */
+        return false;
+    }
+    if (first && dir == TO_SERVER)
+        book_one(books(env), BOOK_FLOWS_OTHER);
+    h->reading = READ_HUNT;
+    return false;
+}
+
+/* Empty lines between messages belong to none (RFC 9112, 2.2). */
+static struct span without_empty_lines(struct span bytes)
+{
+    while (bytes.len > 0 && (bytes.ptr[0] == '\r' || bytes.ptr[0] == '\n'))
+        bytes = span_from(bytes, 1);
+    return bytes;
+}
+
+/* The oldest request that waits rules how its response ends. */
+static void set_answer(struct flow *f, struct http_framer *framer)
+{
+    struct pending_request *to = f->pending ? pending_first(f->pending) : NULL;
+    if (to && to->answer == ANSWER_HEAD)
+        http_framer_answers(framer, span_str("HEAD"));
+    if (to && to->answer == ANSWER_CONNECT)
+        http_framer_answers(framer, span_str("CONNECT"));
+}
+
+/* A message begins at bytes. Returns what lies behind it: nothing when it goes on. */
+static struct span begin(struct conv_env *env, struct flow *f, enum direction dir,
+                         struct span bytes, int64_t ts_ns)
+{
+    struct half *h = &f->half[dir];
+    struct partial p = {.first_ns = ts_ns, .last_ns = ts_ns};
+    struct http_limits limits = {.max_head = env->config.max_head};
+    size_t head = 0, body = 0;
+    h->reading = READ_NEXT;
+    http_framer_init(&p.framer, kind_of(dir), &limits);
+    if (dir == TO_SERVER) {
+        p.id = env->next_id++;
+        book_one(books(env), BOOK_REQ_STARTED);
+        if (env->config.track_responses &&
+            !pending_start(&f->pending, p.id, f->half[TO_SERVER].stream.next, &env->held))
+            f->half[TO_CLIENT].reading = READ_NOTHING;
+    } else {
+        set_answer(f, &p.framer);
+    }
+    enum http_verdict v = http_framer_feed(&p.framer, bytes.ptr, bytes.len, &head);
+    if (v == HTTP_HEAD)
+        v = http_framer_head(&p.framer, bytes.ptr, head);
+    if (v == HTTP_MORE && head < bytes.len)
+        v = http_framer_feed(&p.framer, bytes.ptr + head, bytes.len - head, &body);
+    switch (v) {
+    case HTTP_DONE:
+        emit_copy(env, f, dir, &p, span_of(bytes.ptr, head + body));
+        return span_from(bytes, head + body);
+    case HTTP_BAD:
+        lose(env, f, dir, &p, fate_of(&p.framer));
+        h->reading = READ_HUNT;
+        break;
+    case HTTP_MORE:
+    case HTTP_HEAD:
+        keep_rest(env, f, dir, &p, bytes);
+        break;
+    }
+    return span_from(bytes, bytes.len);
+}
+
+void conv_data(struct conv_env *env, struct flow *f, enum direction dir, struct span bytes,
+               int64_t ts_ns, bool starts)
+{
+    struct half *h = &f->half[dir];
+    while (bytes.len > 0 && h->reading != READ_NOTHING) {
+        if (h->partial) {
+            size_t used;
+            h->partial->last_ns = ts_ns;
+            enum http_verdict v = advance(env, f, dir, h->partial, bytes, &used);
+            bytes = span_from(bytes, used);
+            if (!settle(env, f, dir, v))
+                return;
+            starts = false;
+            continue;
+        }
+        bytes = without_empty_lines(bytes);
+        if (bytes.len == 0 || !may_begin(env, f, dir, bytes, starts))
+            return;
+        bytes = begin(env, f, dir, bytes, ts_ns);
+        starts = false;
+    }
+}
+
+void conv_gap(struct conv_env *env, struct flow *f, enum direction dir, uint32_t n,
+              enum gap_reason reason)
+{
+    struct half *h = &f->half[dir];
+    enum book fate = reason == GAP_CUT ? BOOK_REQ_CUT : BOOK_REQ_GAP;
+    if (dir == TO_CLIENT && f->pending)
+        pending_realign(f->pending, &f->half[TO_SERVER].stream);
+    if (h->partial) {
+        lose(env, f, dir, h->partial, fate);
+        /* a hole inside a body whose end is known loses that message only */
+        enum http_verdict v = http_framer_skip(&h->partial->framer, n);
+        if (v == HTTP_MORE || (v == HTTP_DONE && settle(env, f, dir, v)))
+            return;
+    }
+    lose_thread(env, f, dir, fate);
+}
+
+void conv_end(struct conv_env *env, struct flow *f, enum direction dir)
+{
+    struct half *h = &f->half[dir];
+    h->ended = true;
+    if (!h->partial)
+        return;
+    if (http_framer_close(&h->partial->framer) == HTTP_DONE)
+        settle(env, f, dir, HTTP_DONE);
+    else
+        lose_thread(env, f, dir, BOOK_REQ_CLOSED);
+}
+
+void conv_until_close(struct conv_env *env, struct flow *f)
+{
+    struct partial *p = f->half[TO_CLIENT].partial;
+    if (p && p->framer.view.head_len > 0 && p->framer.view.body == HTTP_BODY_UNTIL_CLOSE)
+        conv_end(env, f, TO_CLIENT);
+}
+
+void conv_give_up(struct conv_env *env, struct flow *f, enum book request_fate)
+{
+    for (int dir = TO_SERVER; dir <= TO_CLIENT; dir++)
+        if (f->half[dir].partial)
+            lose_thread(env, f, (enum direction)dir, request_fate);
+}
+
+void conv_clear(struct conv_env *env, struct flow *f)
+{
+    for (int dir = TO_SERVER; dir <= TO_CLIENT; dir++)
+        drop_partial(env, &f->half[dir]);
+    size_t early = pending_free(f->pending, &env->held);
+    f->pending = NULL;
+    /* answered early, and then the request never came whole */
+    book_add(books(env), BOOK_RES_COMPLETE, early);
+    book_add(books(env), BOOK_RES_ORPHAN, early);
+}

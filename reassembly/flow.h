@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* TCP connections: the table that finds them by their endpoints, and the lists by which they are
+ * forgotten. A flow that is idle costs sizeof(struct flow) and no more: what a message in progress
+ * needs (struct partial) is allocated while there is one.
+ *
+ * Every flow is in one list by age: ACTIVE (something came lately), IDLE (nothing came for the
+ * expiry time: waits only to be forgotten), CLOSED (kept for a moment, so that a late
+ * retransmission is known as such and not taken for a new request). Flows with a hole are in a
+ * second list, by the time of the hole. So time passing costs nothing but a look at the heads. */
+#pragma once
+
+#include "reassembly/segment.h"
+#include "reassembly/stream.h"
+
+struct partial;
+struct pending;
+
+enum flow_list {
+    FLOW_ACTIVE = 0,
+    FLOW_IDLE,
+    FLOW_CLOSED,
+    FLOW_LISTS,
+};
+
+struct flow_link {
+    struct flow_link *prev, *next;
+};
+
+/* How the bytes of one direction are read. */
+enum reading {
+    READ_FIRST = 0, /* nothing was read yet */
+    READ_NEXT, /* between messages */
+    READ_HUNT, /* lost the thread: a message may begin where a segment begins */
+    READ_NOTHING, /* not HTTP, or not any more */
+};
+
+/* One direction. */
+struct half {
+    struct stream stream;
+    struct partial *partial; /* the message in progress; NULL: none */
+    uint8_t reading; /* enum reading */
+    bool ended; /* FIN delivered, or RST */
+};
+
+enum direction {
+    TO_SERVER = 0,
+    TO_CLIENT = 1,
+};
+
+struct flow {
+    struct flow *chain; /* next in the table's bucket */
+    struct flow_link age;
+    struct flow_link hole; /* prev NULL: no hole */
+    struct endpoint client, server;
+    uint64_t scope;
+    uint64_t hash;
+    int64_t last_ns; /* when the last segment came */
+    struct half half[2]; /* by direction */
+    struct pending *pending; /* requests that wait for their responses; NULL: none */
+    uint32_t syn; /* client's initial sequence number, when has_syn */
+    bool has_syn;
+    bool upgrade; /* an upgrade was asked for: what follows may not be HTTP */
+    uint8_t list; /* enum flow_list */
+};
+
+struct flow_table;
+
+MUST_CHECK int flow_table_new(struct flow_table **tp, uint64_t seed);
+/* Frees the table, not the flows. */
+void flow_table_free(struct flow_table *t);
+
+/* The flow of these endpoints, whichever end src is; NULL: none. */
+struct flow *flow_find(struct flow_table *t, const struct segment *segment);
+/* A new one in list ACTIVE; NULL: no memory. */
+struct flow *flow_add(struct flow_table *t, const struct segment *segment, bool from_client);
+/* Takes it out of the table and all lists, and frees it. */
+void flow_remove(struct flow_table *t, struct flow *f);
+size_t flow_count(const struct flow_table *t);
+
+/* Makes f the youngest of list. */
+void flow_move(struct flow_table *t, struct flow *f, enum flow_list list);
+/* The oldest of list, or NULL. */
+struct flow *flow_oldest(struct flow_table *t, enum flow_list list);
+
+/* The list of flows with a hole, oldest hole first. */
+void flow_note_hole(struct flow_table *t, struct flow *f);
+void flow_forget_hole(struct flow *f);
+struct flow *flow_oldest_hole(struct flow_table *t);

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+#include "reassembly/pending.h"
+
+#include <string.h>
+
+#include "lib/mem.h"
+
+#define FIRST_CAP 4
+#define MAX_WAITING 4096
+
+/* A ring: n requests from first on. */
+struct pending {
+    uint32_t first, n, cap;
+    struct pending_request *ring;
+};
+
+static struct pending_request *at(struct pending *p, uint32_t i)
+{
+    return &p->ring[(p->first + i) % p->cap];
+}
+
+static bool grow(struct pending *p, int64_t *held)
+{
+    uint32_t cap = p->cap ? p->cap * 2 : FIRST_CAP;
+    if (p->n >= MAX_WAITING)
+        return false;
+    struct pending_request *ring = mem_alloc(MEM_FLOW, cap * sizeof(*ring));
+    if (!ring)
+        return false;
+    for (uint32_t i = 0; i < p->n; i++)
+        ring[i] = *at(p, i);
+    *held += (int64_t)((cap - p->cap) * sizeof(*ring));
+    mem_free(p->ring);
+    p->ring = ring;
+    p->cap = cap;
+    p->first = 0;
+    return true;
+}
+
+bool pending_start(struct pending **pp, uint32_t id, uint32_t seq, int64_t *held)
+{
+    if (!*pp) {
+        *pp = mem_zalloc(MEM_FLOW, sizeof(**pp));
+        if (!*pp)
+            return false;
+        *held += (int64_t)sizeof(**pp);
+    }
+    struct pending *p = *pp;
+    if (p->n == p->cap && !grow(p, held))
+        return false;
+    p->n++;
+    *at(p, p->n - 1) = (struct pending_request){.id = id, .seq = seq};
+    return true;
+}
+
+/* The newest are asked for, as a rule. */
+static struct pending_request *find(struct pending *p, uint32_t id)
+{
+    for (uint32_t i = p->n; i-- > 0;)
+        if (at(p, i)->id == id)
+            return at(p, i);
+    return NULL;
+}
+
+static struct msg *take_early(struct pending *p, struct pending_request *request)
+{
+    struct msg *early = request->early;
+    request->early = NULL;
+    if (early && request == pending_first(p))
+        pending_pop(p);
+    return early;
+}
+
+struct msg *pending_complete(struct pending *p, uint32_t id, enum answer answer, int64_t last_ns)
+{
+    struct pending_request *request = find(p, id);
+    if (!request)
+        return NULL;
+    request->complete = true;
+    request->answer = (uint8_t)answer;
+    request->last_ns = last_ns;
+    return take_early(p, request);
+}
+
+struct msg *pending_lose(struct pending *p, uint32_t id)
+{
+    struct pending_request *request = find(p, id);
+    if (!request)
+        return NULL;
+    request->lost = true;
+    return take_early(p, request);
+}
+
+struct pending_request *pending_first(struct pending *p)
+{
+    return p->n > 0 ? at(p, 0) : NULL;
+}
+
+void pending_pop(struct pending *p)
+{
+    assert(p->n > 0 && !at(p, 0)->early);
+    p->first = (p->first + 1) % p->cap;
+    p->n--;
+}
+
+void pending_realign(struct pending *p, const struct stream *client)
+{
+    while (p->n > 1 && client->has_ack && !at(p, 0)->early &&
+           !seq_before(client->peer_ack, at(p, 1)->seq))
+        pending_pop(p);
+}
+
+size_t pending_free(struct pending *p, int64_t *held)
+{
+    size_t dropped = 0;
+    if (!p)
+        return 0;
+    for (uint32_t i = 0; i < p->n; i++) {
+        if (at(p, i)->early)
+            dropped++;
+        msg_unref(at(p, i)->early);
+    }
+    *held -= (int64_t)(sizeof(*p) + p->cap * sizeof(*p->ring));
+    mem_free(p->ring);
+    mem_free(p);
+    return dropped;
+}

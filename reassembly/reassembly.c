@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: MIT */
+/* The door: finds or makes the flow of a segment, gives its bytes to the stream and the
+ * conversation, and sees to time and memory. */
+#include "reassembly/reassembly.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "lib/hash.h"
+#include "lib/mem.h"
+#include "reassembly/conv.h"
+#include "reassembly/flow.h"
+
+#define DEFAULT_MAX_BODY (128 * MIB)
+#define DEFAULT_MAX_MEMORY (256 * MIB)
+#define DEFAULT_EXPIRE_NS (60 * NS_PER_S)
+#define DEFAULT_GAP_NS (3 * NS_PER_S)
+/* A connection is remembered for so many expiry times after its last message. */
+#define IDLE_FACTOR 10
+/* A closed one as long as its segments may come again. */
+#define CLOSED_NS (10 * NS_PER_S)
+
+struct reassembly {
+    struct conv_env env;
+    struct flow_table *table;
+    int64_t now_ns; /* the latest packet time */
+    int64_t pieces; /* bytes in out-of-order pieces */
+    bool seeded; /* ids begin at a number made from the first packet's time */
+    uint64_t port_bits[65536 / 64];
+};
+
+/* Carries a stream's bytes to the conversation. */
+struct carrier {
+    struct stream_sink sink;
+    struct reassembly *r;
+    struct flow *f;
+    enum direction dir;
+};
+
+static void carry_data(struct stream_sink *sink, struct span bytes, int64_t ts_ns, bool starts)
+{
+    struct carrier *c = container_of(sink, struct carrier, sink);
+    if (c->dir == TO_SERVER || c->r->env.config.track_responses)
+        conv_data(&c->r->env, c->f, c->dir, bytes, ts_ns, starts);
+}
+
+static void carry_gap(struct stream_sink *sink, uint32_t n, enum gap_reason reason)
+{
+    struct carrier *c = container_of(sink, struct carrier, sink);
+    if (reason == GAP_ACKED)
+        book_add(c->r->env.config.books, BOOK_UNSEEN_BYTES, n);
+    if (c->dir == TO_SERVER || c->r->env.config.track_responses)
+        conv_gap(&c->r->env, c->f, c->dir, n, reason);
+}
+
+static void carry_end(struct stream_sink *sink)
+{
+    struct carrier *c = container_of(sink, struct carrier, sink);
+    conv_end(&c->r->env, c->f, c->dir);
+}
+
+static struct carrier carrier(struct reassembly *r, struct flow *f, enum direction dir)
+{
+    return (struct carrier){.sink = {.data = carry_data, .gap = carry_gap, .end = carry_end},
+                            .r = r,
+                            .f = f,
+                            .dir = dir};
+}
+
+int reassembly_new(struct reassembly **rp, const struct reassembly_config *config)
+{
+    struct reassembly *r = mem_zalloc(MEM_FLOW, sizeof(*r));
+    if (!r)
+        return -ENOMEM;
+    int e = flow_table_new(&r->table, config->seed);
+    if (e < 0) {
+        mem_free(r);
+        return e;
+    }
+    struct reassembly_config *c = &r->env.config;
+    *c = *config;
+    c->max_head = c->max_head ? c->max_head : HTTP_MAX_HEAD;
+    c->max_body = c->max_body ? c->max_body : DEFAULT_MAX_BODY;
+    c->max_memory = c->max_memory ? c->max_memory : DEFAULT_MAX_MEMORY;
+    c->expire_ns = c->expire_ns ? c->expire_ns : DEFAULT_EXPIRE_NS;
+    c->gap_ns = c->gap_ns ? c->gap_ns : DEFAULT_GAP_NS;
+    for (size_t i = 0; i < c->n_ports; i++)
+        r->port_bits[c->ports[i] / 64] |= UINT64_C(1) << c->ports[i] % 64;
+    c->ports = NULL; /* the caller's */
+    *rp = r;
+    return 0;
+}
+
+static bool is_server_port(const struct reassembly *r, uint16_t port)
+{
+    return r->port_bits[port / 64] >> port % 64 & 1;
+}
+
+static void forget(struct reassembly *r, struct flow *f)
+{
+    for (int dir = TO_SERVER; dir <= TO_CLIENT; dir++)
+        r->pieces -= stream_clear(&f->half[dir].stream);
+    conv_clear(&r->env, f);
+    flow_remove(r->table, f);
+}
+
+static void forget_all(struct reassembly *r)
+{
+    struct flow *f;
+    for (int list = 0; list < FLOW_LISTS; list++)
+        while ((f = flow_oldest(r->table, (enum flow_list)list)))
+            forget(r, f);
+}
+
+void reassembly_free(struct reassembly *r)
+{
+    if (!r)
+        return;
+    forget_all(r);
+    flow_table_free(r->table);
+    mem_free(r);
+}
+
+/* Delivers what lies behind holes that will not be filled any more. */
+static void skip_holes(struct reassembly *r, struct flow *f)
+{
+    for (int dir = TO_SERVER; dir <= TO_CLIENT; dir++) {
+        struct carrier c = carrier(r, f, (enum direction)dir);
+        while (f->half[dir].stream.pieces)
+            r->pieces -= stream_skip_hole(&f->half[dir].stream, &c.sink);
+    }
+    flow_forget_hole(f);
+}
+
+/* Both sides are done, by RST, or because the endpoints begin anew. */
+static void close_flow(struct reassembly *r, struct flow *f)
+{
+    skip_holes(r, f);
+    conv_end(&r->env, f, TO_SERVER);
+    conv_end(&r->env, f, TO_CLIENT);
+    flow_move(r->table, f, FLOW_CLOSED);
+}
+
+/* --- time --- */
+
+static void check_hole(struct reassembly *r, struct flow *f, int64_t now_ns)
+{
+    int64_t gap_ns = r->env.config.gap_ns;
+    bool waits = false;
+    for (int dir = TO_SERVER; dir <= TO_CLIENT; dir++) {
+        struct stream *s = &f->half[dir].stream;
+        struct carrier c = carrier(r, f, (enum direction)dir);
+        while (stream_hole_is_lost(s, now_ns, gap_ns))
+            r->pieces -= stream_skip_hole(s, &c.sink);
+        waits |= s->pieces != NULL;
+    }
+    flow_forget_hole(f);
+    if (waits)
+        flow_note_hole(r->table, f);
+}
+
+static void check_holes(struct reassembly *r, int64_t now_ns)
+{
+    struct flow *f;
+    while ((f = flow_oldest_hole(r->table)) &&
+           (stream_hole_is_lost(&f->half[TO_SERVER].stream, now_ns, r->env.config.gap_ns) ||
+            stream_hole_is_lost(&f->half[TO_CLIENT].stream, now_ns, r->env.config.gap_ns)))
+        check_hole(r, f, now_ns);
+}
+
+static void expire(struct reassembly *r, int64_t now_ns)
+{
+    int64_t expire_ns = r->env.config.expire_ns;
+    struct flow *f;
+    while ((f = flow_oldest(r->table, FLOW_ACTIVE)) && now_ns - f->last_ns >= expire_ns) {
+        if (f->half[TO_SERVER].partial)
+            conv_give_up(&r->env, f, BOOK_REQ_EXPIRED);
+        flow_move(r->table, f, FLOW_IDLE);
+    }
+    while ((f = flow_oldest(r->table, FLOW_IDLE)) &&
+           now_ns - f->last_ns >= expire_ns * IDLE_FACTOR) {
+        conv_give_up(&r->env, f, BOOK_REQ_EXPIRED);
+        forget(r, f);
+    }
+    while ((f = flow_oldest(r->table, FLOW_CLOSED)) && now_ns - f->last_ns >= CLOSED_NS) {
+        conv_give_up(&r->env, f, BOOK_REQ_CLOSED);
+        forget(r, f);
+    }
+}
+
+void reassembly_tick(struct reassembly *r, int64_t now_ns)
+{
+    if (now_ns <= r->now_ns)
+        return;
+    r->now_ns = now_ns;
+    check_holes(r, now_ns);
+    expire(r, now_ns);
+}
+
+/* --- memory --- */
+
+static int64_t memory(const struct reassembly *r)
+{
+    return r->env.held + r->pieces + (int64_t)(flow_count(r->table) * sizeof(struct flow));
+}
+
+/* The least useful state goes first: what is closed, what is idle, then the longest silent. */
+static void evict(struct reassembly *r, const struct flow *spare)
+{
+    while (memory(r) > (int64_t)r->env.config.max_memory) {
+        struct flow *f = NULL;
+        static const enum flow_list order[] = {FLOW_CLOSED, FLOW_IDLE, FLOW_ACTIVE};
+        for (size_t i = 0; i < ARRAY_LEN(order) && !f; i++)
+            f = flow_oldest(r->table, order[i]);
+        if (!f || f == spare)
+            return;
+        if (f->list != FLOW_CLOSED)
+            book_one(r->env.config.books, BOOK_FLOWS_EVICTED);
+        conv_give_up(&r->env, f, BOOK_REQ_EVICTED);
+        forget(r, f);
+    }
+}
+
+/* --- segments --- */
+
+/* Which end sent it: 1 the client, 0 the server, -1 cannot be told, and nothing is lost by that. */
+static int from_client(const struct reassembly *r, const struct segment *s)
+{
+    struct span payload = span_of(s->payload, s->len);
+    if (r->env.config.n_ports > 0) {
+        bool to = is_server_port(r, s->dst.port), from = is_server_port(r, s->src.port);
+        if (to != from)
+            return to;
+    }
+    if (s->flags & TCP_SYN)
+        return !(s->flags & TCP_ACK);
+    if (payload.len == 0)
+        return -1;
+    if (conv_looks_like(HTTP_REQUEST, payload))
+        return 1;
+    if (conv_looks_like(HTTP_RESPONSE, payload))
+        return 0;
+    return s->dst.port < s->src.port; /* servers have the lower numbers, as a rule */
+}
+
+static struct flow *open_flow(struct reassembly *r, const struct segment *s)
+{
+    if (s->flags & TCP_RST)
+        return NULL;
+    if (s->len == 0 && !(s->flags & TCP_SYN))
+        return NULL; /* the rest of something, or an ACK: a flow begins with SYN or data */
+    int client = from_client(r, s);
+    if (client < 0)
+        return NULL;
+    struct flow *f = flow_add(r->table, s, client == 1);
+    if (!f) {
+        book_one(r->env.config.books, BOOK_FLOWS_EVICTED);
+        return NULL;
+    }
+    book_one(r->env.config.books, BOOK_FLOWS);
+    return f;
+}
+
+/* A SYN with another sequence number than the one that opened the flow: the port is used again. */
+static bool begins_anew(const struct flow *f, const struct segment *s, enum direction dir)
+{
+    if (dir != TO_SERVER || (s->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+        return false;
+    if (f->has_syn)
+        return s->seq != f->syn;
+    return f->half[TO_SERVER].stream.synced;
+}
+
+static enum direction direction_of(const struct flow *f, const struct segment *s)
+{
+    bool to_server = s->dst.port == f->server.port && s->src.port == f->client.port &&
+                     endpoint_eq(&s->dst, &f->server);
+    return to_server ? TO_SERVER : TO_CLIENT;
+}
+
+static void feed(struct reassembly *r, struct flow *f, const struct segment *s, enum direction dir)
+{
+    struct stream *stream = &f->half[dir].stream;
+    struct stream *other = &f->half[!dir].stream;
+    struct carrier c = carrier(r, f, dir);
+    if (s->flags & TCP_ACK)
+        stream_acked(other, s->ack, s->ts_ns);
+    struct stream_result result = stream_segment(stream, s, &c.sink);
+    book_add(r->env.config.books, BOOK_DUPLICATE_BYTES, result.duplicate);
+    r->pieces += result.held;
+    if (stream->pieces || other->pieces || f->hole.prev)
+        check_hole(r, f, s->ts_ns);
+}
+
+void reassembly_segment(struct reassembly *r, const struct segment *s)
+{
+    const struct reassembly_config *config = &r->env.config;
+    if (config->n_ports > 0 && !is_server_port(r, s->dst.port) && !is_server_port(r, s->src.port)) {
+        book_one(config->books, BOOK_SKIPPED_PORT);
+        return;
+    }
+    book_one(config->books, BOOK_SEGMENTS);
+    if (!r->seeded) {
+        r->seeded = true;
+        r->env.next_id = (uint32_t)hash_mix((uint64_t)s->ts_ns, 0);
+    }
+    reassembly_tick(r, s->ts_ns);
+    struct flow *f = flow_find(r->table, s);
+    if (f && begins_anew(f, s, direction_of(f, s))) {
+        close_flow(r, f);
+        forget(r, f);
+        f = NULL;
+    }
+    if (!f)
+        f = open_flow(r, s);
+    if (!f)
+        return;
+    enum direction dir = direction_of(f, s);
+    if (dir == TO_SERVER && (s->flags & TCP_SYN) && !f->has_syn && !f->half[dir].stream.synced) {
+        f->has_syn = true;
+        f->syn = s->seq;
+    }
+    f->last_ns = r->now_ns;
+    if (f->list != FLOW_CLOSED)
+        flow_move(r->table, f, FLOW_ACTIVE);
+    feed(r, f, s, dir);
+    bool both_ended =
+        f->half[TO_SERVER].ended && (f->half[TO_CLIENT].ended || !config->track_responses);
+    if (f->list != FLOW_CLOSED && ((s->flags & TCP_RST) || both_ended))
+        close_flow(r, f);
+    if (memory(r) > (int64_t)config->max_memory)
+        evict(r, f);
+}
+
+void reassembly_finish(struct reassembly *r)
+{
+    static const enum flow_list lists[] = {FLOW_CLOSED, FLOW_IDLE, FLOW_ACTIVE};
+    for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
+        struct flow *f;
+        while ((f = flow_oldest(r->table, lists[i]))) {
+            skip_holes(r, f);
+            conv_until_close(&r->env, f);
+            conv_give_up(&r->env, f, BOOK_REQ_OPEN);
+            forget(r, f);
+        }
+    }
+}
+
+size_t reassembly_flows(const struct reassembly *r)
+{
+    return flow_count(r->table);
+}
