@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: MIT */
+/* The filters of this folder. cmd/registry.c has them in the order in which a request meets them:
+ * those that judge see it as it was recorded, those that change it come after. */
+#pragma once
+
+#include "lib/filter.h"
+
+extern const struct filter_ops filter_allow_method;
+extern const struct filter_ops filter_allow_url;
+extern const struct filter_ops filter_disallow_url;
+extern const struct filter_ops filter_set_header;

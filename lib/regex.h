@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/* Regular expressions over bytes that a stranger chose: PCRE2 with JIT, where no match may cost
+ * more than a few milliseconds, whatever the pattern and the subject. Patterns that gor takes (RE2)
+ * mean the same here: bytes instead of UTF-8 is the difference, so \x{100} is refused, and a '.'
+ * is one byte. An expression belongs to one thread. */
+#pragma once
+
+#include "lib/base.h"
+#include "lib/err.h"
+#include "lib/span.h"
+
+struct regex;
+
+/* Compiles pattern. A fault in it is a usage error that names option ("http-allow-url"), the
+ * pattern and the character. */
+MUST_CHECK int regex_new(struct regex **regexp, const char *option, const char *pattern,
+                         struct err *err);
+void regex_free(struct regex *regex);
+
+enum regex_result {
+    REGEX_NO_MATCH = 0,
+    REGEX_MATCH = 1,
+    REGEX_GAVE_UP = 2, /* too much work (or memory) to tell: the caller chooses the safe side */
+};
+
+/* Anywhere in subject, unless the pattern is anchored. */
+enum regex_result regex_match(struct regex *regex, struct span subject);
+
+/* The pattern, as it was given. */
+const char *regex_pattern(const struct regex *regex);
