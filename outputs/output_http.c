@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <curl/curl.h>
 
@@ -48,12 +49,22 @@ static void tell_prefix(const struct http *h)
                  h->target.prefix, h->target.prefix);
 }
 
+/* A Host that --http-set-header asks for is meant to arrive (gor's rule, but for its case). */
+static bool sets_host(const struct options *options)
+{
+    const char *text;
+    for (size_t i = 0; (text = options_nth(options, "http-set-header", i)); i++)
+        if (span_eq_nocase(span_trim(span_of(text, strcspn(text, ":"))), span_str("Host")))
+            return true;
+    return false;
+}
+
 static void read_options(struct http_pool_config *config, const struct options *options)
 {
     int64_t workers = options_int(options, "output-http-workers");
     int64_t held = options_int(options, "output-http-queue-len");
     int64_t timeout_ns = options_duration_ns(options, "output-http-timeout");
-    config->original_host = options_bool(options, "http-original-host");
+    config->original_host = options_bool(options, "http-original-host") || sets_host(options);
     config->skip_verify = options_bool(options, "output-http-skip-verify");
     config->max_conns = workers < 1 || workers > MAX_CONNS ? MAX_CONNS : (size_t)workers;
     config->max_held = held < 1 ? DEFAULT_HELD : held > MAX_HELD ? MAX_HELD : (size_t)held;

@@ -26,8 +26,9 @@ static struct option_value values[] = {
     {"output-http-timeout", 5 * NS_PER_S, NULL},
     {"http-original-host", 0, NULL},
     {"output-http-skip-verify", 0, NULL},
+    {"http-set-header", 0, "X-Any: thing"},
 };
-enum { WORKERS, QUEUE_LEN, TIMEOUT, ORIGINAL_HOST, SKIP_VERIFY };
+enum { WORKERS, QUEUE_LEN, TIMEOUT, ORIGINAL_HOST, SKIP_VERIFY, SET_HEADER };
 static const struct options options = {values, ARRAY_LEN(values)};
 
 struct run {
@@ -263,6 +264,17 @@ START_TEST(the_recorded_host_stays_when_asked_for)
     send_bytes(&r, 1, "GET /ok HTTP/1.1\r\nHost: recorded\r\n\r\n");
     drain(&r);
     expect_seen(&r, 0, "GET /ok HTTP/1.1\r\nHost: recorded\r\n\r\n");
+    finish(&r);
+}
+END_TEST
+
+START_TEST(a_host_set_by_a_rule_stays)
+{
+    values[SET_HEADER].text = "host: chosen";
+    struct run r = start("");
+    send_bytes(&r, 1, "GET /ok HTTP/1.1\r\nHost: chosen\r\n\r\n");
+    drain(&r);
+    expect_seen(&r, 0, "GET /ok HTTP/1.1\r\nHost: chosen\r\n\r\n");
     finish(&r);
 }
 END_TEST
@@ -601,6 +613,7 @@ Suite *suite(void)
         no_more_connections_than_workers_and_nobody_starves,
         what_arrives_is_what_was_recorded_but_for_host,
         the_recorded_host_stays_when_asked_for,
+        a_host_set_by_a_rule_stays,
         a_path_in_the_url_goes_in_front_of_every_path,
         user_information_is_for_requests_that_have_no_authorization,
         interim_answers_are_counted_and_not_waited_for,
