@@ -290,8 +290,10 @@ enum http_verdict http_framer_feed(struct http_framer *f, const uint8_t *bytes, 
 
 enum http_verdict http_framer_skip(struct http_framer *f, uint64_t n)
 {
-    if (f->state == STATE_UNTIL_CLOSE)
+    if (f->state == STATE_UNTIL_CLOSE) {
+        f->body_len += n;
         return HTTP_MORE;
+    }
     if ((f->state != STATE_LENGTH && f->state != STATE_CHUNK_DATA) || f->left < n)
         return HTTP_BAD;
     skip_data(f, n);
