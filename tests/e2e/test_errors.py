@@ -4,6 +4,7 @@
 import gzip
 import os
 import socket
+import time
 
 import gor
 from harness import check, equal, free_port, main, need, need_root, test
@@ -83,8 +84,8 @@ def interface(case):
 
 @test("a file that is not there, or cannot be read")
 def no_file(case):
-    case.refuse("--input-file", "absent.gor", "--output-null", status=1, words=("absent.gor",))
-    case.refuse("--input-file", "absent*.gor", "--output-null", status=1, words=("absent*.gor",))
+    case.refuse("--input-file", "absent.gor", "--output-null", status=2, words=("absent.gor",))
+    case.refuse("--input-file", "absent*.gor", "--output-null", status=2, words=("absent*.gor",))
     need_root()
     need("setpriv")
     path = case.write("secret.gor", b"")
@@ -145,8 +146,11 @@ def refused_relay(case):
     port = free_port()
     file = case.write("in.gor", b"".join(
         gor.make(gor.request(f"/{k}"), START, id_=f"{k:024x}") for k in range(20)))
-    result = case.run("--input-file", file, "--output-tcp", f"127.0.0.1:{port}", "--drain-timeout",
-                      "2s", status=6, timeout=20)
+    refrain = case.refrain("--input-file", file, "--output-tcp", f"127.0.0.1:{port}",
+                           "--drain-timeout", "1s", ready=False)
+    time.sleep(2)
+    check(refrain.process.poll() is None, "it ended although nothing was delivered")
+    result = refrain.stop(status=6)
     out = result.output("output-tcp")
     equal(out["abandoned"] + out["failed"], 20, "abandoned and failed")
     check(str(port) in result.stderr and "efused" in result.stderr, "no word about the refusal")

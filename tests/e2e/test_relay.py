@@ -144,7 +144,7 @@ def broken_off(case):
     port = free_port()
     refrain = case.refrain("--input-tcp", f"127.0.0.1:{port}", "--output-null", ready=port)
     data = gor.load(chain_file(case, "y.gor", 3, 9))
-    for part in (data[:-200], data):
+    for part in (data[:-len(gor.SEPARATOR) - 1], data):
         with socket.create_connection(("127.0.0.1", port)) as s:
             s.sendall(part)
         time.sleep(0.3)
