@@ -8,6 +8,7 @@
 
 #include "cmd/options_table.h"
 #include "lib/log.h"
+#include "lib/span.h"
 #include "lib/units.h"
 
 #define ENV_PREFIX "REFRAIN_"
@@ -209,6 +210,20 @@ static bool any_given(const struct options *options)
     return false;
 }
 
+/* A Host field that is set by hand is meant to arrive: gor has it so for the spelling "Host". */
+static int keep_own_host(struct reader *r)
+{
+    const char *field;
+    for (size_t i = 0; (field = options_nth(r->options, "http-set-header", i)); i++) {
+        const char *colon = strchr(field, ':');
+        struct span name = span_trim(span_of(field, colon ? (size_t)(colon - field) : 0));
+        if (span_eq_nocase(name, span_str("host")))
+            return options_set(r->options, "http-original-host", "true", OPTION_FROM_COMMAND_LINE,
+                               r->err);
+    }
+    return 0;
+}
+
 static int read_all(struct reader *r)
 {
     int rc = read_command_line(r);
@@ -220,7 +235,8 @@ static int read_all(struct reader *r)
     if (!any_given(r->options))
         return err_usage(r->err, "nothing to do; for example: refrain --input-raw :8080 "
                                  "--output-stdout (refrain --help says more)");
-    return options_check_built(r->options, r->err);
+    rc = keep_own_host(r);
+    return rc < 0 ? rc : options_check_built(r->options, r->err);
 }
 
 int options_parse(struct options **optionsp, int argc, char *const argv[], struct err *err)

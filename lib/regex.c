@@ -71,6 +71,8 @@ static int compile(struct regex *re, const char *option, const char *pattern, st
                              PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_UTF | PCRE2_USE_OFFSET_LIMIT, &code,
                              &offset, context);
     pcre2_compile_context_free(context);
+    if (!re->code && code == PCRE2_ERROR_HEAP_FAILED)
+        return err_sys(err, ENOMEM, "--%s", option);
     if (!re->code)
         return refuse(option, pattern, code, offset, err);
     uint32_t all = 0;
