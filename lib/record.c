@@ -3,8 +3,8 @@
  *
  * Time stays linear whatever the bytes say, because every search begins where the last one ended,
  * lengths are only jumped over, and a record whose place in the stream is in doubt is given up
- * whole. The one thing that looks beyond a record's first separator, following a chunked body, is
- * not done twice over the same bytes (followed). */
+ * whole. What looks beyond a record's first separator, following a chunked body or summing up a
+ * payload whose separator is missing, is not done twice over the same bytes (followed). */
 #include "lib/record.h"
 
 #include <string.h>
@@ -194,21 +194,32 @@ static enum record_result ends_at(const struct reading *rd, size_t off, size_t *
     return RECORD_DAMAGED;
 }
 
-/* No separator where LENGTH puts it. If a header stands behind its place, only the separator is
- * damaged; else nothing says where this record ends. */
+static bool crc_agrees(const struct record_reader *r, const struct reading *rd)
+{
+    return (uint32_t)crc32_z(0, rd->bytes + r->header_len, r->length) == r->crc;
+}
+
+/* No separator where LENGTH puts it. If the payload is sound and a header stands behind its place,
+ * only the separator is damaged; else nothing says where this record ends: it may have been torn,
+ * and what LENGTH covers may be the records that were written later. */
 static enum record_result misplaced(struct reading *rd, size_t end)
 {
+    struct record_reader *r = rd->r;
     struct record_line line;
     size_t behind = min(end + RECORD_SEPARATOR_LEN, rd->n);
     switch (record_line_parse(rd->bytes + behind, rd->n - behind, rd->at_end, &line)) {
     case HEADER_MORE:
         return RECORD_MORE;
     case HEADER_OK:
-        return damaged(rd, behind, STATE_HEADER);
+        if (r->followed <= r->header_len && crc_agrees(r, rd))
+            return damaged(rd, behind, STATE_HEADER);
+        if (r->followed < end)
+            r->followed = end;
+        break;
     case HEADER_BAD:
         break;
     }
-    return damaged(rd, rd->r->header_len - 1, STATE_SKIP);
+    return damaged(rd, r->header_len - 1, STATE_SKIP);
 }
 
 static enum record_result read_by_length(struct reading *rd)
@@ -222,7 +233,7 @@ static enum record_result read_by_length(struct reading *rd)
         return RECORD_MORE;
     if (found == RECORD_DAMAGED)
         return misplaced(rd, end);
-    if ((uint32_t)crc32_z(0, rd->bytes + r->header_len, r->length) != r->crc)
+    if (!crc_agrees(r, rd))
         return damaged(rd, behind, STATE_HEADER);
     return take(rd, r->length, behind);
 }

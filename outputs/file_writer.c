@@ -25,7 +25,7 @@
 struct file_writer {
     int fd;
     bool regular; /* not a device or pipe: its length means something */
-    bool torn; /* its last record may be a part of one */
+    size_t lacks; /* so many bytes of a separator are to be written before the next record */
     bool gzip;
     size_t batch_max;
     struct batch batch;
@@ -64,15 +64,20 @@ static int open_path(const char *path, enum file_mode mode)
     return fd == -1 ? -errno : fd;
 }
 
-/* A plain recording that does not end with a separator was left torn by a crash. */
-static bool ends_torn(int fd, off_t size)
+/* How many bytes of a separator the end of a plain recording lacks: a crash leaves it torn. */
+static size_t lacks_of_separator(int fd, off_t size)
 {
     uint8_t tail[RECORD_SEPARATOR_LEN];
-    if (size == 0)
-        return false;
-    off_t at = size - (off_t)sizeof(tail);
-    return at < 0 || pread(fd, tail, sizeof(tail), at) != (ssize_t)sizeof(tail) ||
-           memcmp(tail, record_separator, sizeof(tail)) != 0;
+    size_t len = size < (off_t)sizeof(tail) ? (size_t)size : sizeof(tail);
+    if (len == 0)
+        return 0;
+    if (pread(fd, tail, len, size - (off_t)len) != (ssize_t)len)
+        return RECORD_SEPARATOR_LEN;
+    size_t has = len;
+    while (has > 0 && memcmp(tail + len - has, record_separator, has) != 0)
+        has--;
+    /* one LF alone is more likely the payload's, and readers pass over one too many */
+    return has == 1 ? RECORD_SEPARATOR_LEN : RECORD_SEPARATOR_LEN - has;
 }
 
 /* What is at fd: 0, or why it cannot be written. */
@@ -87,7 +92,8 @@ static int look_at(struct file_writer *w, enum file_mode mode)
     /* a file system without locks is no reason not to write */
     if (flock(w->fd, LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK)
         return -EBUSY;
-    w->torn = !w->gzip && ends_torn(w->fd, st.st_size);
+    if (!w->gzip)
+        w->lacks = lacks_of_separator(w->fd, st.st_size);
     return 0;
 }
 
@@ -169,19 +175,21 @@ static void cut_back(struct file_writer *w, off_t before, size_t written, size_t
         return;
     bool ours = w->regular && fstat(w->fd, &st) == 0 && st.st_size == before + (off_t)written;
     if (!ours || ftruncate(w->fd, st.st_size - (off_t)excess) == -1)
-        w->torn = true;
+        w->lacks = RECORD_SEPARATOR_LEN;
 }
 
 static int flush_plain(struct file_writer *w, off_t before)
 {
     size_t done, prefix = 0;
-    if (w->torn) {
-        int r = write_all(w->fd, span_of(record_separator, RECORD_SEPARATOR_LEN), &prefix);
+    if (w->lacks > 0) {
+        struct span separator = span_of(record_separator, RECORD_SEPARATOR_LEN);
+        struct span rest = span_from(separator, separator.len - w->lacks);
+        int r = write_all(w->fd, rest, &prefix);
         if (r < 0) {
             cut_back(w, before, prefix, prefix);
             return r;
         }
-        w->torn = false;
+        w->lacks = 0;
     }
     int r = write_all(w->fd, buf_span(&w->batch.bytes), &done);
     size_t whole = r < 0 ? batch_whole(&w->batch, done) : done;

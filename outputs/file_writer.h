@@ -8,7 +8,8 @@
  * - Each write(2) holds whole records (plain) or one whole gzip member of whole records, so that a
  *   kill leaves at most one torn record, or one torn member, at the end.
  * - When the disk takes only a part, the file is cut back to its last whole record or member.
- * - A file that ends in a torn record is continued with a separator, where readers resume.
+ * - A file that ends in a torn record is continued with (what it lacks of) a separator, where
+ *   readers resume.
  *
  * Messages are settled in the books when their bytes have been written. */
 #pragma once

@@ -502,6 +502,24 @@ START_TEST(a_separator_that_only_closes_what_was_torn_is_no_damage)
 }
 END_TEST
 
+/* What LENGTH covers is then a part of later records, which may look like a header just where one
+ * would be welcome. */
+START_TEST(a_record_torn_at_any_byte_and_closed_with_a_separator_costs_only_itself)
+{
+    start();
+    put_record(MSG_REQUEST, BYTES_OF(GET));
+    size_t whole = tape_len - RECORD_SEPARATOR_LEN;
+    for (size_t cut = 1; cut < whole; cut++) {
+        tape_len = cut;
+        put_text(SEP);
+        put_record(MSG_REQUEST, BYTES_OF("POST"));
+        put_record(MSG_REQUEST, BYTES_OF(GET));
+        ck_assert_str_eq(play(tape_len, 1), "dmPOSTmGET./.");
+        ck_assert_str_eq(play(1, 1), "dmPOSTmGET./.");
+    }
+}
+END_TEST
+
 START_TEST(a_payload_beyond_the_limit_is_damage_at_once)
 {
     static char big[MAX_PAYLOAD + 2];
@@ -606,6 +624,7 @@ Suite *suite(void)
         damage_is_skipped_to_the_next_header_and_counted_once,
         an_empty_payload_is_damage,
         a_separator_that_only_closes_what_was_torn_is_no_damage,
+        a_record_torn_at_any_byte_and_closed_with_a_separator_costs_only_itself,
         a_payload_beyond_the_limit_is_damage_at_once,
         a_record_costs_only_itself_when_memory_is_short,
         hostile_bytes_are_read_in_linear_time,
