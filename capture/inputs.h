@@ -4,5 +4,7 @@
 
 #include "lib/input.h"
 
+extern const struct input_ops input_dummy;
 extern const struct input_ops input_file;
+extern const struct input_ops input_raw;
 extern const struct input_ops input_tcp;
