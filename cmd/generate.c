@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Writes, on standard output, what is made from the option table and the list of counters. Run by
  * the build, and not installed. usage: generate WHAT, see main(). */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -9,42 +10,59 @@
 #include "lib/base.h"
 
 #define TEXT_MAX 512
+#define MDOC_WIDTH 78
 
 static const struct option_table *const table = &refrain_options;
 
 /* --- mdoc --- */
 
-/* text, so that roff reads no escape or request in it. */
-static void put_mdoc(const char *text)
+/* The len bytes at text, so that roff reads no escape in them. */
+static void put_mdoc(const char *text, size_t len)
 {
-    if (*text == '.' || *text == '\'')
-        fputs("\\&", stdout);
-    for (; *text; text++) {
-        if (*text == '\\')
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] == '\\')
             fputs("\\e", stdout);
-        else if (*text == '"')
+        else if (text[i] == '"')
             fputs("\\(dq", stdout);
-        else if (*text == '-')
+        else if (text[i] == '-')
             fputs("\\-", stdout);
         else
-            putchar(*text);
+            putchar(text[i]);
     }
 }
 
-/* One sentence or clause to a line, as mdoc wants it: a line must not end a sentence inside. */
+/* text in lines of their own, none of which roff takes for a request. */
+static void put_mdoc_lines(const char *text)
+{
+    for (size_t at = 0; *text;) {
+        size_t word = strcspn(text, " ");
+        if (at > 0 && at + word >= MDOC_WIDTH) {
+            putchar('\n');
+            at = 0;
+        }
+        fputs(at > 0 ? " " : *text == '.' || *text == '\'' ? "\\&" : "", stdout);
+        put_mdoc(text, word);
+        at += word + 1;
+        text += word + (text[word] == ' ');
+    }
+    putchar('\n');
+}
+
 static void mdoc_option(const struct option_def *def)
 {
     char text[TEXT_MAX];
-    help_text(text, sizeof(text), def);
+    size_t n = help_text(text, sizeof(text), def);
+    assert(n + 2 < sizeof(text));
+    memcpy(text + n, ".", 2);
+    text[0] = (char)toupper((unsigned char)text[0]);
     printf(".It Fl \\-%s", def->name);
     if (def->arg) {
         fputs(" Ar \"", stdout);
-        put_mdoc(def->arg);
+        put_mdoc(def->arg, strlen(def->arg));
         fputs("\"", stdout);
     }
     putchar('\n');
-    put_mdoc(text);
-    fputs(".\n", stdout);
+    put_mdoc_lines(text);
     if (def->type == OPTION_LIST || def->type == OPTION_INTS)
         fputs("May be repeated.\n", stdout);
 }
@@ -71,11 +89,31 @@ static void mdoc_counters(void)
     fputs(".Bl -tag -width Ds\n", stdout);
 #define BOOK(NAME, name, text)                                                                     \
     fputs(".It Dv " name "\n", stdout);                                                            \
-    put_mdoc(text);                                                                                \
-    putchar('\n');
+    put_mdoc_lines(text);
 #include "lib/books.def"
 #undef BOOK
     fputs(".El\n", stdout);
+}
+
+/* The file at path, with the lines @OPTIONS@ and @COUNTERS@ filled in. */
+static int man(const char *path)
+{
+    char line[1024];
+    FILE *in = fopen(path, "r");
+    if (!in) {
+        fprintf(stderr, "generate: cannot read %s\n", path);
+        return 1;
+    }
+    while (fgets(line, sizeof(line), in)) {
+        if (strcmp(line, "@OPTIONS@\n") == 0)
+            mdoc_options();
+        else if (strcmp(line, "@COUNTERS@\n") == 0)
+            mdoc_counters();
+        else
+            fputs(line, stdout);
+    }
+    fclose(in);
+    return 0;
 }
 
 /* --- shells --- */
@@ -105,7 +143,7 @@ static void bash(void)
 {
     fputs("# bash completion for refrain(1)\n"
           "_refrain()\n{\n"
-          "    local cur prev words cword\n"
+          "    local cur prev\n"
           "    cur=${COMP_WORDS[COMP_CWORD]}\n"
           "    prev=${COMP_WORDS[COMP_CWORD-1]}\n"
           "    case $prev in\n",
@@ -205,20 +243,18 @@ int main(int argc, char **argv)
         const char *name;
         void (*write)(void);
     } kinds[] = {
-        {"man-options", mdoc_options},
-        {"man-counters", mdoc_counters},
-        {"bash", bash},
-        {"zsh", zsh},
-        {"fish", fish},
-        {"help", help},
-        {"names", names},
+        {"bash", bash}, {"zsh", zsh}, {"fish", fish}, {"help", help}, {"names", names},
     };
+    int status = 2;
+    if (argc == 3 && strcmp(argv[1], "man") == 0)
+        status = man(argv[2]);
     for (size_t i = 0; argc == 2 && i < ARRAY_LEN(kinds); i++) {
         if (strcmp(argv[1], kinds[i].name) == 0) {
             kinds[i].write();
-            return fflush(stdout) == 0 && !ferror(stdout) ? 0 : 1;
+            status = 0;
         }
     }
-    fputs("usage: generate man-options|man-counters|bash|zsh|fish|help|names\n", stderr);
-    return 2;
+    if (status == 2)
+        fputs("usage: generate man TEMPLATE | bash | zsh | fish | help | names\n", stderr);
+    return fflush(stdout) == 0 && !ferror(stdout) ? status : 1;
 }

@@ -139,7 +139,7 @@ START_TEST(what_is_not_given_has_its_default)
     ck_assert_int_eq(options_duration_ns(o, "drain-timeout"), 5 * NS_PER_S);
     ck_assert_int_eq(options_duration_ns(o, "exit-after"), 0);
     ck_assert_uint_eq(options_size(o, "output-queue-size"), 64 * MIB);
-    ck_assert_int_eq(options_int(o, "output-tcp-workers"), 10);
+    ck_assert_int_eq(options_int(o, "output-tcp-workers"), 1);
     ck_assert_str_eq(options_string(o, "output-when-full"), "auto");
     ck_assert_str_eq(options_string(o, "input-raw-engine"), "libpcap");
     ck_assert_str_eq(options_string(o, "input-raw-bpf-filter"), "");
