@@ -223,12 +223,15 @@ static void raw_finish(struct input *in, struct sink *sink)
 {
     struct raw *raw = container_of(in, struct raw, base);
     raw->out = sink;
-    /* what the ring holds was on the wire before the stop; more may keep coming, so this is bounded
-     */
-    int64_t until_ns = clock_mono_ns() + FINISH_NS;
-    while (raw->source.fd != -1 && clock_mono_ns() < until_ns)
-        if (pcap_dispatch(raw->source.pcap, BATCH, take_packet, (u_char *)raw) <= 0)
+    struct pollfd fd = {.fd = raw->source.fd, .events = POLLIN};
+    int64_t until_ns = clock_mono_ns() + FINISH_NS + raw->source.delay_ms * NS_PER_MS;
+    /* What was on the wire before the stop is in the ring, but the kernel hands it over up to
+     * delay_ms later. More may keep coming, so this is bounded. */
+    while (raw->source.fd != -1 && clock_mono_ns() < until_ns) {
+        int n = pcap_dispatch(raw->source.pcap, BATCH, take_packet, (u_char *)raw);
+        if (n < 0 || (n == 0 && poll(&fd, 1, 2 * raw->source.delay_ms + 1) == 0))
             break;
+    }
     reassembly_finish(raw->reassembly);
 }
 

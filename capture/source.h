@@ -13,6 +13,7 @@ struct source {
     pcap_t *pcap;
     int link_type;
     int fd; /* to poll for packets; -1: a file */
+    int delay_ms; /* the kernel hands packets over at most this much later */
     char name[256]; /* device or file */
     char filter[8192]; /* in force; "": none */
     void *file; /* what source_pcap.c keeps */

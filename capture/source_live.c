@@ -89,6 +89,7 @@ static int set_up(struct source *s, const struct options *options, uint64_t buff
     pcap_set_buffer_size(p, buffer > INT32_MAX ? INT32_MAX : (int)buffer);
     pcap_set_tstamp_precision(p, PCAP_TSTAMP_PRECISION_NANO);
     pcap_set_timeout(p, timeout_ms);
+    s->delay_ms = timeout_ms;
     pcap_set_immediate_mode(p, immediate);
     if (options_bool(options, "input-raw-monitor") && pcap_set_rfmon(p, 1) != 0)
         return err_usage(err, "--input-raw-monitor: %s cannot do that", s->name);
