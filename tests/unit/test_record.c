@@ -502,20 +502,36 @@ START_TEST(a_separator_that_only_closes_what_was_torn_is_no_damage)
 }
 END_TEST
 
-/* What LENGTH covers is then a part of later records, which may look like a header just where one
- * would be welcome. */
+static void put_two(char c)
+{
+    char payload[] = {'P', 'O', 'S', 'T', c};
+    put_record(MSG_REQUEST, payload, sizeof(payload));
+    put_record(MSG_REQUEST, BYTES_OF(GET));
+}
+
+/* What LENGTH covers is then a part of the next record, whose id may look like the beginning of a
+ * header, just where one would be welcome: with some checksums it looks like all of one. */
 START_TEST(a_record_torn_at_any_byte_and_closed_with_a_separator_costs_only_itself)
 {
     start();
     put_record(MSG_REQUEST, BYTES_OF(GET));
     size_t whole = tape_len - RECORD_SEPARATOR_LEN;
-    for (size_t cut = 1; cut < whole; cut++) {
-        tape_len = cut;
-        put_text(SEP);
-        put_record(MSG_REQUEST, BYTES_OF("POST"));
-        put_record(MSG_REQUEST, BYTES_OF(GET));
-        ck_assert_str_eq(play(tape_len, 1), "dmPOSTmGET./.");
-        ck_assert_str_eq(play(1, 1), "dmPOSTmGET./.");
+    for (char c = 'a'; c <= 'h'; c++) {
+        start();
+        put_two(c);
+        play(tape_len, 1);
+        uint32_t crc = payload_crc;
+        for (size_t cut = whole - 1; cut > 0; cut--) {
+            start();
+            put_record(MSG_REQUEST, BYTES_OF(GET));
+            tape_len = cut;
+            put_text(SEP);
+            put_two(c);
+            play(tape_len, 1);
+            ck_assert_uint_eq(n_messages, 2);
+            ck_assert_uint_eq(n_damaged, 1);
+            ck_assert_uint_eq(payload_crc, crc);
+        }
     }
 }
 END_TEST
