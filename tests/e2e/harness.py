@@ -8,7 +8,6 @@ test is $REFRAIN_BIN. `test_x.py WORD` runs only the tests whose sentence holds 
 import contextlib
 import json
 import os
-import re
 import shutil
 import signal
 import socket
@@ -22,7 +21,6 @@ OUTPUT_FATES = ("delivered", "filtered", "sampled_out", "limited", "dropped_queu
                 "abandoned", "split", "skipped")
 REASSEMBLY_FATES = ("complete", "gap", "cut", "too_large", "evicted", "expired", "malformed",
                     "closed", "open")
-READY = re.compile(r"listening|capturing|ready", re.I)
 
 _tests = []
 
@@ -185,7 +183,9 @@ class Refrain:
         return read_bytes(self.out_path)
 
     def wait_ready(self):
-        self.wait_for(lambda: READY.search(self.stderr()), "refrain says that it is listening")
+        inputs = max(1, self.args.count("--input-raw"))
+        self.wait_for(lambda: self.stderr().count("listening on") >= inputs,
+                      "refrain says for each input that it is listening")
 
     def wait_for(self, predicate, what, timeout=20.0):
         wait_until(lambda: predicate() or self.process.poll() is not None, what, timeout)

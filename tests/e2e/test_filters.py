@@ -86,8 +86,10 @@ def aliases(case):
 @test("no regular expression makes it wait for ever")
 def hostile_regex(case):
     payloads = [gor.request("/" + "a" * 5000 + "!")]
-    passed, _ = run(case, payloads, "--http-disallow-url", "^/(a+)+$")
-    equal(len(passed), 1, "requests that pass")
+    for option in ("--http-disallow-url", "--http-allow-url"):
+        passed, result = run(case, payloads, option, "^/(a+)+$")
+        equal(len(passed), 0, f"requests that pass {option}: what cannot be told is dropped")
+        check("takes too long" in result.stderr, "no word about it")
 
 
 if __name__ == "__main__":
