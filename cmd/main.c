@@ -57,6 +57,8 @@ static int run_with_options(const struct options *options)
         return help_print(stdout);
     if (options_bool(options, "version"))
         return help_print_version(stdout);
+    if (options_int(options, "verbose") > 0)
+        log_set_level(LOG_DEBUG);
     if (control_init(&err) < 0)
         return report(&err);
     if (ledger_new(&ledger) < 0) {

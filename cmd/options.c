@@ -170,35 +170,38 @@ static int read_command_line(struct reader *r)
 
 /* --- the environment --- */
 
-static int read_variable(struct reader *r, const char *variable, const char *value)
+/* "OUTPUT_HTTP" as "output-http"; len < NAME_MAX_LEN + 1. */
+static void name_of_variable(char *name, const char *variable, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        name[i] = (char)(variable[i] == '_' ? '-' : tolower((unsigned char)variable[i]));
+    name[len] = '\0';
+}
+
+/* variable: "OUTPUT_HTTP=http://x", len long up to the '='. */
+static int read_variable(struct reader *r, const char *variable, size_t len)
 {
     char name[NAME_MAX_LEN + 1];
-    size_t len = (size_t)(value - variable) - strlen(ENV_PREFIX);
-    if (len >= sizeof(name) || value[1] == '\0')
+    const char *value = variable + len + 1;
+    if (len > NAME_MAX_LEN || value[0] == '\0')
         return 0;
-    for (size_t i = 0; i < len; i++) {
-        char c = variable[strlen(ENV_PREFIX) + i];
-        name[i] = (char)(c == '_' ? '-' : tolower((unsigned char)c));
-    }
-    name[len] = '\0';
+    name_of_variable(name, variable, len);
     const struct option_def *def = option_table_find(&refrain_options, name, len);
     if (def && !(def->flags & OPTION_ACTION))
-        return options_set(r->options, name, value + 1, OPTION_FROM_ENVIRONMENT, r->err);
-    const char *near = def ? NULL : options_nearest(&refrain_options, name, len);
-    if (near && len >= 6)
-        log_warn(NULL, "%.*s in the environment is no option (the nearest is --%s)",
-                 (int)(value - variable), variable, near);
+        return options_set(r->options, name, value, OPTION_FROM_ENVIRONMENT, r->err);
+    const char *near = def || len < 6 ? NULL : options_nearest(&refrain_options, name, len);
+    if (near)
+        log_warn(NULL, ENV_PREFIX "%.*s in the environment is no option (the nearest is --%s)",
+                 (int)len, variable, near);
     return 0;
 }
 
 static int read_environment(struct reader *r)
 {
     int rc = 0;
-    for (char **p = environ; *p && rc == 0; p++) {
-        const char *value = strchr(*p, '=');
-        if (value && strncmp(*p, ENV_PREFIX, strlen(ENV_PREFIX)) == 0)
-            rc = read_variable(r, *p, value);
-    }
+    for (char **p = environ; *p && rc == 0; p++)
+        if (strncmp(*p, ENV_PREFIX, strlen(ENV_PREFIX)) == 0 && strchr(*p, '='))
+            rc = read_variable(r, *p + strlen(ENV_PREFIX), strcspn(*p, "=") - strlen(ENV_PREFIX));
     return rc;
 }
 

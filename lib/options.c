@@ -267,15 +267,18 @@ static int add_items(struct value *value, const struct option_def *def, const ch
     const char *line = text;
     do {
         size_t len = source == OPTION_FROM_ENVIRONMENT ? strcspn(line, "\n") : strlen(line);
-        if (len > 0 || source == OPTION_FROM_COMMAND_LINE) {
-            int rc = add_item(value, line, len, err);
-            if (rc)
-                return rc;
-            const char *item = value->items[value->n_items - 1];
-            const char *expected = parse(def, item, value, NULL);
-            if (expected)
-                return err_usage(err, "%s \"%s\": expected %s", label_of(def, source).text, item,
-                                 expected);
+        int rc = 0;
+        if (len > 0 || source == OPTION_FROM_COMMAND_LINE)
+            rc = add_item(value, line, len, err);
+        if (rc < 0)
+            return rc;
+        const char *item = value->n_items > 0 ? value->items[value->n_items - 1] : NULL;
+        const char *expected = item ? parse(def, item, value, NULL) : NULL;
+        if (expected) {
+            rc = err_usage(err, "%s \"%s\": expected %s", label_of(def, source).text, item,
+                           expected);
+            mem_free(value->items[--value->n_items]);
+            return rc;
         }
         line += len;
     } while (*line++ == '\n');
@@ -306,7 +309,7 @@ static int set_scalar(struct value *value, const struct option_def *def, const c
                       enum option_source source, struct err *err)
 {
     struct label label = label_of(def, source);
-    char secret[SECRET_MAX];
+    char secret[SECRET_MAX] = "";
     bool hide = (def->flags & OPTION_SECRET) != 0 && !(def->flags & OPTION_NOT_BUILT);
     if (hide && text[0] == '@') {
         int rc = read_secret(label.text, text + 1, secret, err);
@@ -389,9 +392,14 @@ static bool is_default(const struct option_def *def, const struct value *value)
     const char *wrong = parse(def, def->value ? def->value : "0", &usual, &built);
     assert(!wrong);
     (void)wrong;
-    if (def->type == OPTION_BOOL)
+    switch (def->type) {
+    case OPTION_BOOL:
         return usual.number.boolean == value->number.boolean;
-    return usual.number.integer == value->number.integer;
+    case OPTION_SIZE:
+        return usual.number.size == value->number.size;
+    default:
+        return usual.number.integer == value->number.integer;
+    }
 }
 
 int options_check_built(const struct options *options, struct err *err)

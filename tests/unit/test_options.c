@@ -181,11 +181,17 @@ END_TEST
 
 START_TEST(lists_of_integers_are_checked_and_read)
 {
-    struct options *o = parsed("--input-raw-vlan-vid 10 --input-raw-vlan-vid 0x14");
+    static const char name[] = "input-raw-vlan-vid";
+    struct err err;
+    struct options *o = NULL;
     int64_t vid = 0;
-    ck_assert(options_nth_int(o, "input-raw-vlan-vid", 0, &vid) && vid == 10);
-    ck_assert(options_nth_int(o, "input-raw-vlan-vid", 1, &vid) && vid == 20);
-    ck_assert(!options_nth_int(o, "input-raw-vlan-vid", 2, &vid));
+    ck_assert_int_eq(options_new(&o, &refrain_options), 0);
+    ck_assert_int_eq(options_set(o, name, "10", OPTION_FROM_COMMAND_LINE, &err), 0);
+    ck_assert_int_eq(options_set(o, name, "0x14", OPTION_FROM_COMMAND_LINE, &err), 0);
+    ck_assert_int_eq(options_set(o, name, "x", OPTION_FROM_COMMAND_LINE, &err), -EINVAL);
+    ck_assert(options_nth_int(o, name, 0, &vid) && vid == 10);
+    ck_assert(options_nth_int(o, name, 1, &vid) && vid == 20);
+    ck_assert(!options_nth_int(o, name, 2, &vid));
     options_free(o);
 }
 END_TEST
