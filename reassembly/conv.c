@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "reassembly/hunt.h"
 #include "reassembly/pending.h"
 
 /* A message that does not lie inside one segment. */
@@ -13,7 +14,7 @@ struct partial {
     size_t cap;
     int64_t first_ns, last_ns;
     uint32_t id; /* of the request */
-    bool counted; /* as started */
+    bool tentative; /* begun while hunting: no proof yet that it is a message; not booked */
     bool lost; /* its fate is booked; only its end is of interest */
     bool cut; /* --input-raw-allow-incomplete: kept, but not whole */
 };
@@ -146,7 +147,9 @@ static void lose(struct conv_env *env, struct flow *f, enum direction dir, struc
     if (p->lost)
         return;
     p->lost = true;
-    if (dir == TO_SERVER) {
+    if (p->tentative) {
+        /* it never was a message, as far as anyone can tell */
+    } else if (dir == TO_SERVER) {
         book_one(books(env), request_fate);
         struct msg *early = f->pending ? pending_lose(f->pending, p->id) : NULL;
         if (early) {
@@ -192,6 +195,18 @@ static void lose_thread(struct conv_env *env, struct flow *f, enum direction dir
     drop_partial(env, h);
     if (h->reading != READ_NOTHING)
         h->reading = READ_HUNT;
+}
+
+/* What has begun is a message: it takes its place in the books and in the order. */
+static void confirm(struct conv_env *env, struct flow *f, enum direction dir, struct partial *p)
+{
+    p->tentative = false;
+    if (dir == TO_CLIENT)
+        return;
+    book_one(books(env), BOOK_REQ_STARTED);
+    if (env->config.track_responses &&
+        !pending_start(&f->pending, p->id, f->half[TO_SERVER].stream.next, &env->held))
+        f->half[TO_CLIENT].reading = READ_NOTHING;
 }
 
 /* --- gathering --- */
@@ -248,9 +263,13 @@ static enum http_verdict advance(struct conv_env *env, struct flow *f, enum dire
         lose(env, f, dir, p, BOOK_REQ_EVICTED);
         return HTTP_BAD;
     }
+    if (p->tentative && hunt_likeness(kind_of(dir), msg_payload(p->msg)) == UNLIKE)
+        return HTTP_BAD;
     if (v != HTTP_HEAD)
         return v;
     v = http_framer_head(&p->framer, p->msg->bytes, p->framer.head_len);
+    if (p->tentative && v != HTTP_BAD)
+        confirm(env, f, dir, p);
     if (v != HTTP_MORE || n == bytes.len)
         return v;
     size_t more = 0;
@@ -345,24 +364,20 @@ static void emit_copy(struct conv_env *env, struct flow *f, enum direction dir, 
 
 /* --- beginning --- */
 
-bool conv_looks_like(enum http_kind kind, struct span bytes)
+/* While hunting, a message may have begun with a few bytes that were none of it: when a segment
+ * begins one by itself, and does not complete what is there, that is the message. */
+static bool begins_instead(const struct partial *p, enum direction dir, struct span bytes)
 {
-    size_t i = 0;
-    if (bytes.len < 4 || !http_may_begin(kind, bytes.ptr, bytes.len))
+    uint8_t joined[64];
+    if (!p->tentative || !p->msg || hunt_likeness(kind_of(dir), bytes) != LIKE)
         return false;
-    if (kind == HTTP_RESPONSE)
-        return bytes.len >= 7;
-    /* text has words too: a whole request line is proof, a method in capitals before a target of
-     * one of its four forms is enough */
-    const uint8_t *lf = memchr(bytes.ptr, '\n', bytes.len);
-    if (lf)
-        return memmem(bytes.ptr, (size_t)(lf - bytes.ptr), " HTTP/1.", 8) != NULL;
-    while (i < bytes.len && bytes.ptr[i] >= 'A' && bytes.ptr[i] <= 'Z')
-        i++;
-    if (i < 3 || i + 1 >= bytes.len || bytes.ptr[i] != ' ')
-        return false;
-    uint8_t c = bytes.ptr[i + 1];
-    return c == '/' || c == '*' || c == 'h' || c == 'H';
+    size_t have = p->msg->len;
+    if (have >= sizeof(joined))
+        return true;
+    size_t more = bytes.len < sizeof(joined) - have ? bytes.len : sizeof(joined) - have;
+    memcpy(joined, p->msg->bytes, have);
+    memcpy(joined + have, bytes.ptr, more);
+    return hunt_likeness(kind_of(dir), span_of(joined, have + more)) == UNLIKE;
 }
 
 /* May a message begin here? Classifies streams that are none of ours. */
@@ -372,7 +387,7 @@ static bool may_begin(struct conv_env *env, struct flow *f, enum direction dir, 
     struct half *h = &f->half[dir];
     bool first = h->reading == READ_FIRST;
     if (h->reading == READ_HUNT)
-        return starts && conv_looks_like(kind_of(dir), bytes);
+        return starts && hunt_likeness(kind_of(dir), bytes) != UNLIKE;
     if (first && bytes.ptr[0] == 0x16 && (bytes.len == 1 || bytes.ptr[1] == 3)) {
         if (dir == TO_SERVER)
             book_one(books(env), BOOK_FLOWS_TLS);
@@ -388,7 +403,7 @@ static bool may_begin(struct conv_env *env, struct flow *f, enum direction dir, 
         return true;
     if (!f->has_syn && first) { /* mid-stream: the end of something, as a rule */
         h->reading = READ_HUNT;
-        return starts && conv_looks_like(kind_of(dir), bytes);
+        return starts && hunt_likeness(kind_of(dir), bytes) != UNLIKE;
     }
     if (f->upgrade) {
         h->reading = READ_NOTHING; /* the other protocol */
@@ -426,17 +441,15 @@ static struct span begin(struct conv_env *env, struct flow *f, enum direction di
     struct partial p = {.first_ns = ts_ns, .last_ns = ts_ns};
     struct http_limits limits = {.max_head = env->config.max_head};
     size_t head = 0, body = 0;
+    p.tentative = h->reading == READ_HUNT && hunt_likeness(kind_of(dir), bytes) != LIKE;
     h->reading = READ_NEXT;
     http_framer_init(&p.framer, kind_of(dir), &limits);
-    if (dir == TO_SERVER) {
+    if (dir == TO_SERVER)
         p.id = env->next_id++;
-        book_one(books(env), BOOK_REQ_STARTED);
-        if (env->config.track_responses &&
-            !pending_start(&f->pending, p.id, f->half[TO_SERVER].stream.next, &env->held))
-            f->half[TO_CLIENT].reading = READ_NOTHING;
-    } else {
+    else
         set_answer(f, &p.framer);
-    }
+    if (!p.tentative)
+        confirm(env, f, dir, &p);
     enum http_verdict v = http_framer_feed(&p.framer, bytes.ptr, bytes.len, &head);
     if (v == HTTP_HEAD)
         v = http_framer_head(&p.framer, bytes.ptr, head);
@@ -463,6 +476,8 @@ void conv_data(struct conv_env *env, struct flow *f, enum direction dir, struct 
 {
     struct half *h = &f->half[dir];
     while (bytes.len > 0 && h->reading != READ_NOTHING) {
+        if (h->partial && starts && begins_instead(h->partial, dir, bytes))
+            lose_thread(env, f, dir, BOOK_REQ_MALFORMED);
         if (h->partial) {
             size_t used;
             h->partial->last_ns = ts_ns;

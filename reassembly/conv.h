@@ -35,6 +35,3 @@ void conv_until_close(struct conv_env *env, struct flow *f);
 void conv_give_up(struct conv_env *env, struct flow *f, enum book request_fate);
 /* Frees what the conversation holds. */
 void conv_clear(struct conv_env *env, struct flow *f);
-/* Could these bytes, at the start of a segment in mid-stream, be the beginning of a message?
- * Stricter than http_may_begin(): a wrong yes costs a request that never was. */
-bool conv_looks_like(enum http_kind kind, struct span bytes);

@@ -10,6 +10,7 @@
 #include "lib/mem.h"
 #include "reassembly/conv.h"
 #include "reassembly/flow.h"
+#include "reassembly/hunt.h"
 
 #define DEFAULT_MAX_BODY (128 * MIB)
 #define DEFAULT_MAX_MEMORY (256 * MIB)
@@ -236,9 +237,9 @@ static int from_client(const struct reassembly *r, const struct segment *s)
         return !(s->flags & TCP_ACK);
     if (payload.len == 0)
         return -1;
-    if (conv_looks_like(HTTP_REQUEST, payload))
+    if (hunt_likeness(HTTP_REQUEST, payload) == LIKE)
         return 1;
-    if (conv_looks_like(HTTP_RESPONSE, payload))
+    if (hunt_likeness(HTTP_RESPONSE, payload) == LIKE)
         return 0;
     return s->dst.port < s->src.port; /* servers have the lower numbers, as a rule */
 }

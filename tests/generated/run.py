@@ -100,6 +100,7 @@ class Connection:
                 k = min(len(pieces) - 1, i + rng.randrange(1, 5))
                 if rng.random() < 0.4:
                     pieces[i], pieces[k] = pieces[k], pieces[i]
+        seen = []
         for at, data in pieces:
             out.append(self.client_segment(at, data))
             if profile in ("retransmit", "overlap") and rng.random() < 0.4:
@@ -107,9 +108,21 @@ class Connection:
             if profile == "probes" and rng.random() < 0.4 and at > 0:
                 probe = stream[at - 1 : at] if rng.random() < 0.5 else b""
                 out.append(self.client_segment(at - 1, probe, p.ACK))
+            seen.append((at, at + len(data)))
             if rng.random() < 0.3 and profile != "one_way":
-                out.append(self.server_segment(p.ACK, b"", at + len(data)))
+                out.append(self.server_segment(p.ACK, b"", self.contiguous(seen, at + len(data))))
         return out
+
+    def contiguous(self, seen, end):
+        """What a server acknowledges: all up to the first byte that it has not got. It did get what
+        only the capture lost."""
+        if self.profile == "hole":
+            return end
+        reached = 0
+        for start, stop in sorted(seen):
+            if start <= reached:
+                reached = max(reached, stop)
+        return reached
 
     def again(self, at, data, stream):
         """A retransmission with other boundaries; in the overlap profile with other bytes where the
@@ -187,7 +200,7 @@ def to_ip(conn, segment, rng, profile):
         out = p.fragments(src, dst, segment, rng.getrandbits(16), sizes)
         rng.shuffle(out)
         return out
-    if profile == "tso" and len(data) > 0 and rng.random() < 0.5:
+    if profile == "tso" and len(data) > 40 and rng.random() < 0.5:
         return [p.ipv4(src, dst, segment, total=0)]
     options = b"\x94\x04\x00\x00" if profile == "ip_options" and rng.random() < 0.5 else b""
     return [p.ipv4(src, dst, segment, options=options)]
