@@ -1,193 +1,230 @@
 /* SPDX-License-Identifier: MIT */
-/* IPv4 (RFC 791), IPv6 (RFC 8200) and TCP (RFC 9293) headers. */
+/* IPv4 (RFC 791), IPv6 (RFC 8200) with its extension headers, fragments of both, and TCP (RFC
+ * 9293). Checksums are not looked at: offloading leaves them wrong in what a host captures of
+ * itself. */
+#include <string.h>
+
 #include "capture/decode_internal.h"
 
-enum protocol {
-    PROTO_HOP_BY_HOP = 0,
-    PROTO_IPIP = 4,
-    PROTO_TCP = 6,
-    PROTO_UDP = 17,
-    PROTO_IPV6 = 41,
-    PROTO_ROUTING = 43,
-    PROTO_FRAGMENT = 44,
-    PROTO_GRE = 47,
-    PROTO_AH = 51,
-    PROTO_DESTINATION = 60,
-    PROTO_MPLS = 137,
-};
+#define IPV4_HEADER 20
+#define IPV4_OFFSET_OR_MORE 0x3fff
+#define IPV4_MORE 0x2000
+#define IPV6_HEADER 40
+#define IPV6_OFFSET_OR_MORE 0xfff9
+#define TCP_HEADER 20
+#define IP_PROTOCOL_TCP 6
 
-enum scope_kind {
-    SCOPE_IPIP = 16,
-};
-
-/* Extension headers in one packet: more than any host sends. */
-#define MAX_EXTENSIONS 16
-
-/* The addresses of the innermost IP header are the segment's. */
-static void set_addresses(struct decoder *d, const uint8_t *src, const uint8_t *dst, uint8_t family)
+struct layer decode_ip(struct walk *w)
 {
-    size_t n = family == 4 ? 4 : 16;
-    d->segment->src = (struct endpoint){.family = family};
-    d->segment->dst = (struct endpoint){.family = family};
-    memcpy(d->segment->src.addr, src, n);
-    memcpy(d->segment->dst.addr, dst, n);
+    uint8_t version = cursor_peek(&w->in) >> 4;
+    if (version == 4)
+        return (struct layer){decode_ipv4};
+    if (version == 6)
+        return (struct layer){decode_ipv6};
+    return layer_malformed(w);
 }
 
-static bool decode_tcp(struct decoder *d, struct layer l)
+bool looks_like_ip(struct cursor in)
 {
-    struct segment *s = d->segment;
-    if (l.len < 20)
-        return skip_packet(d, BOOK_SKIPPED_MALFORMED);
-    const uint8_t *tcp = l.bytes;
-    uint32_t offset = (uint32_t)(tcp[12] >> 4) * 4;
-    if (offset < 20 || offset > l.wire_len)
-        return skip_packet(d, BOOK_SKIPPED_MALFORMED);
-    s->src.port = read16(tcp);
-    s->dst.port = read16(tcp + 2);
-    s->seq = read32(tcp + 4);
-    s->ack = read32(tcp + 8);
-    s->flags = tcp[13];
-    s->window = read16(tcp + 14);
-    s->scope = l.scope;
-    s->ts_ns = d->ts_ns;
-    if (!layer_take(&l, offset)) { /* cut inside the options: no payload was captured */
-        s->payload = l.bytes;
-        s->len = 0;
-        s->wire_len = l.wire_len - offset;
-        return true;
+    const uint8_t *h = cursor_take(&in, IPV4_HEADER);
+    if (!h)
+        return false;
+    if (h[0] >> 4 == 4)
+        return (h[0] & 15) >= 5 && (load_be16(h + 2) >= IPV4_HEADER || load_be16(h + 2) == 0);
+    return h[0] >> 4 == 6 && cursor_left(&in) >= IPV6_HEADER - IPV4_HEADER;
+}
+
+/* The rest of the layer is a fragment's bytes: the walk goes on when they complete a datagram. */
+static struct layer decode_fragment(struct walk *w, struct fragment *fragment)
+{
+    if (!cursor_ok(&w->in))
+        return LAYER_END;
+    fragment->src = w->src;
+    fragment->dst = w->dst;
+    fragment->family = w->family;
+    fragment->scope = w->scope;
+    fragment->ts_ns = w->ts_ns;
+    fragment->bytes = w->in.at;
+    fragment->len = cursor_left(&w->in);
+    fragment->cut = w->cut > 0;
+    struct datagram *datagram = ipfrag_add(w->decoder->fragments, fragment);
+    if (!datagram)
+        return layer_skip(w, NOT_SKIPPED);
+    datagram->next = w->decoder->datagrams;
+    w->decoder->datagrams = datagram;
+    w->in = cursor_of(datagram->bytes, datagram->len);
+    w->cut = 0;
+    return ip_protocol_layer(w, datagram->protocol);
+}
+
+static struct layer decode_ipv4_fragment(struct walk *w, const uint8_t *header)
+{
+    uint16_t place = load_be16(header + 6);
+    struct fragment fragment = {
+        .id = load_be16(header + 4),
+        .offset = (uint32_t)(place & 0x1fff) * 8,
+        .more = (place & IPV4_MORE) != 0,
+        .protocol = header[9],
+    };
+    if (load_be16(header + 2) == 0) /* no offload engine makes fragments without a length */
+        return layer_malformed(w);
+    return decode_fragment(w, &fragment);
+}
+
+struct layer decode_ipv4(struct walk *w)
+{
+    const uint8_t *h = cursor_take(&w->in, IPV4_HEADER);
+    if (!h)
+        return LAYER_END;
+    size_t header_len = (size_t)(h[0] & 15) * 4;
+    size_t total = load_be16(h + 2);
+    if (h[0] >> 4 != 4 || header_len < IPV4_HEADER)
+        return layer_malformed(w);
+    if (total >= header_len)
+        walk_limit(w, total - IPV4_HEADER);
+    else if (total != 0) /* 0: more than 64 KiB, or not yet filled in by the offload engine */
+        return layer_malformed(w);
+    if (header_len > IPV4_HEADER)
+        cursor_skip(&w->in, header_len - IPV4_HEADER);
+    w->family = 4;
+    w->src = h + 12;
+    w->dst = h + 16;
+    if (load_be16(h + 6) & IPV4_OFFSET_OR_MORE)
+        return decode_ipv4_fragment(w, h);
+    return ip_protocol_layer(w, h[9]);
+}
+
+struct layer decode_ipv6(struct walk *w)
+{
+    const uint8_t *h = cursor_take(&w->in, IPV6_HEADER);
+    if (!h)
+        return LAYER_END;
+    if (h[0] >> 4 != 6)
+        return layer_malformed(w);
+    uint16_t len = load_be16(h + 4);
+    if (len != 0) /* 0: as in IPv4 */
+        walk_limit(w, len);
+    w->family = 6;
+    w->src = h + 8;
+    w->dst = h + 24;
+    return ip_protocol_layer(w, h[6]);
+}
+
+/* Hop-by-hop, routing, destination options, mobility, HIP, shim6: RFC 6564's common shape. */
+static struct layer decode_ipv6_extension(struct walk *w)
+{
+    uint8_t next = cursor_u8(&w->in);
+    size_t len = ((size_t)cursor_u8(&w->in) + 1) * 8;
+    cursor_skip(&w->in, len - 2);
+    return w->family == 6 ? ip_protocol_layer(w, next) : layer_unknown(w);
+}
+
+static struct layer decode_ipv6_fragment(struct walk *w)
+{
+    if (w->family != 6)
+        return layer_unknown(w);
+    struct fragment fragment = {.protocol = cursor_u8(&w->in)};
+    cursor_skip(&w->in, 1);
+    uint16_t place = cursor_u16(&w->in);
+    fragment.id = cursor_u32(&w->in);
+    fragment.offset = place & 0xfff8;
+    fragment.more = (place & 1) != 0;
+    if ((place & IPV6_OFFSET_OR_MORE) == 0) /* a datagram in one piece (RFC 6946) */
+        return ip_protocol_layer(w, fragment.protocol);
+    return decode_fragment(w, &fragment);
+}
+
+/* RFC 4302: the payload is in the clear. */
+static struct layer decode_ah(struct walk *w)
+{
+    uint8_t next = cursor_u8(&w->in);
+    size_t len = ((size_t)cursor_u8(&w->in) + 2) * 4;
+    cursor_skip(&w->in, len - 2);
+    return ip_protocol_layer(w, next);
+}
+
+static inline void set_endpoint(struct endpoint *e, uint8_t family, const uint8_t *addr,
+                                uint16_t port)
+{
+    if (likely(family == 4)) {
+        memset(e->addr, 0, sizeof(e->addr));
+        memcpy(e->addr, addr, 4);
+    } else {
+        memcpy(e->addr, addr, 16);
     }
-    s->payload = l.bytes;
-    s->len = l.len;
-    s->wire_len = l.wire_len;
+    e->port = port;
+    e->family = family;
+}
+
+/* What the fixed part of the header at h says. */
+static inline void set_from_tcp(struct segment *s, const uint8_t *h)
+{
+    s->seq = load_be32(h + 4);
+    s->ack = load_be32(h + 8);
+    s->window = load_be16(h + 14);
+    s->flags = h[13];
+}
+
+static struct layer decode_tcp(struct walk *w)
+{
+    const uint8_t *h = cursor_take(&w->in, TCP_HEADER);
+    if (!h)
+        return LAYER_END;
+    size_t header_len = (size_t)(h[12] >> 4) * 4;
+    size_t left = cursor_left(&w->in), options = header_len - TCP_HEADER;
+    if (header_len < TCP_HEADER || options > left + w->cut)
+        return layer_malformed(w);
+    struct segment *s = w->segment;
+    s->wire_len = (uint32_t)(left + w->cut - options);
+    if (options > left) /* cut in the options: what there was is told all the same */
+        options = left;
+    s->payload = w->in.at + options;
+    s->len = (uint32_t)(left - options);
+    set_endpoint(&s->src, w->family, w->src, load_be16(h));
+    set_endpoint(&s->dst, w->family, w->dst, load_be16(h + 2));
+    set_from_tcp(s, h);
+    s->scope = w->scope;
+    s->ts_ns = w->ts_ns;
+    w->found = true;
+    return LAYER_END;
+}
+
+bool decode_plain(const struct packet *packet, size_t offset, struct segment *s)
+{
+    size_t left = packet->len - offset;
+    const uint8_t *ip = packet->bytes + offset, *tcp = ip + IPV4_HEADER;
+    if (left < IPV4_HEADER + TCP_HEADER || ip[0] != 0x45 || ip[9] != IP_PROTOCOL_TCP ||
+        (load_be16(ip + 6) & IPV4_OFFSET_OR_MORE))
+        return false;
+    size_t total = load_be16(ip + 2), header_len = (size_t)(tcp[12] >> 4) * 4;
+    if (total > left || header_len < TCP_HEADER || total < IPV4_HEADER + header_len)
+        return false;
+    set_endpoint(&s->src, 4, ip + 12, load_be16(tcp));
+    set_endpoint(&s->dst, 4, ip + 16, load_be16(tcp + 2));
+    set_from_tcp(s, tcp);
+    s->scope = 0;
+    s->ts_ns = packet->ts_ns;
+    s->payload = tcp + header_len;
+    s->len = s->wire_len = (uint32_t)(total - IPV4_HEADER - header_len);
     return true;
 }
 
-static bool decode_inner(struct decoder *d, struct layer l, decode_f *next)
-{
-    layer_scope(&l, SCOPE_IPIP, 0);
-    return layer_enter(d, &l) && next(d, l);
-}
-
-bool decode_protocol(struct decoder *d, struct layer l, uint8_t protocol)
-{
-    switch (protocol) {
-    case PROTO_TCP:
-        return decode_tcp(d, l);
-    case PROTO_UDP:
-        return decode_udp(d, l);
-    case PROTO_IPIP:
-        return decode_inner(d, l, decode_ipv4);
-    case PROTO_IPV6:
-        return decode_inner(d, l, decode_ipv6);
-    case PROTO_GRE:
-        return decode_gre(d, l);
-    case PROTO_MPLS:
-        return decode_ethertype(d, l, 0x8847);
-    default:
-        return skip_packet(d, BOOK_SKIPPED_NOT_TCP);
-    }
-}
-
-/* A fragment: the rest is decoded when all of them are there. */
-static bool decode_fragment(struct decoder *d, struct layer l, const struct ipfrag_key *key,
-                            uint32_t offset, bool more)
-{
-    struct span whole;
-    book_one(d->books, BOOK_FRAGMENTS);
-    if (l.len < l.wire_len) { /* cut by the snaplen: it can never be whole */
-        book_one(d->books, BOOK_FRAGMENTS_LOST);
-        return false;
-    }
-    if (!ipfrag_add(d->fragments, key, offset, more, span_of(l.bytes, l.len), d->ts_ns, &whole))
-        return false;
-    l.bytes = whole.ptr;
-    l.len = l.wire_len = (uint32_t)whole.len;
-    return layer_enter(d, &l) && decode_protocol(d, l, key->protocol);
-}
-
-static struct ipfrag_key fragment_key(const struct decoder *d, const struct layer *l, uint32_t id,
-                                      uint8_t protocol)
-{
-    struct ipfrag_key key = {.scope = l->scope, .id = id, .protocol = protocol};
-    memcpy(key.src, d->segment->src.addr, 16);
-    memcpy(key.dst, d->segment->dst.addr, 16);
-    key.family = d->segment->src.family;
-    return key;
-}
-
-bool decode_ipv4(struct decoder *d, struct layer l)
-{
-    if (l.len < 20 || l.bytes[0] >> 4 != 4)
-        return skip_packet(d, BOOK_SKIPPED_MALFORMED);
-    const uint8_t *ip = l.bytes;
-    uint32_t header = (uint32_t)(ip[0] & 15) * 4, total = read16(ip + 2);
-    if (header < 20 || header > l.len || (total != 0 && total < header))
-        return skip_packet(d, BOOK_SKIPPED_MALFORMED);
-    /* 0: the card will set it (segmentation offload), so all that was captured belongs to it */
-    if (total != 0)
-        layer_limit(&l, total);
-    uint32_t fragment = read16(ip + 6);
-    set_addresses(d, ip + 12, ip + 16, 4);
-    layer_take(&l, header);
-    if (likely((fragment & 0x3fff) == 0))
-        return decode_protocol(d, l, ip[9]);
-    struct ipfrag_key key = fragment_key(d, &l, read16(ip + 4), ip[9]);
-    return decode_fragment(d, l, &key, (fragment & 0x1fff) * 8, fragment & 0x2000);
-}
-
-static bool decode_fragment6(struct decoder *d, struct layer l)
-{
-    if (l.len < 8)
-        return skip_packet(d, BOOK_SKIPPED_MALFORMED);
-    const uint8_t *h = l.bytes;
-    uint32_t offset = read16(h + 2) & 0xfff8;
-    bool more = h[3] & 1;
-    struct ipfrag_key key = fragment_key(d, &l, read32(h + 4), h[0]);
-    layer_take(&l, 8);
-    if (offset == 0 && !more) /* an atomic fragment (RFC 6946) is a whole packet */
-        return decode_protocol(d, l, key.protocol);
-    return decode_fragment(d, l, &key, offset, more);
-}
-
-bool decode_ipv6(struct decoder *d, struct layer l)
-{
-    if (l.len < 40 || l.bytes[0] >> 4 != 6)
-        return skip_packet(d, BOOK_SKIPPED_MALFORMED);
-    uint32_t payload = read16(l.bytes + 4);
-    uint8_t next = l.bytes[6];
-    set_addresses(d, l.bytes + 8, l.bytes + 24, 6);
-    layer_take(&l, 40);
-    if (payload != 0) /* 0: segmentation offload, as in IPv4 */
-        layer_limit(&l, payload);
-    for (int i = 0; i < MAX_EXTENSIONS; i++) {
-        uint32_t len;
-        switch (next) {
-        case PROTO_HOP_BY_HOP:
-        case PROTO_ROUTING:
-        case PROTO_DESTINATION:
-            len = l.len >= 2 ? ((uint32_t)l.bytes[1] + 1) * 8 : UINT32_MAX;
-            break;
-        case PROTO_AH:
-            len = l.len >= 2 ? ((uint32_t)l.bytes[1] + 2) * 4 : UINT32_MAX;
-            break;
-        case PROTO_FRAGMENT:
-            return decode_fragment6(d, l);
-        default:
-            return decode_protocol(d, l, next);
-        }
-        if (len > l.len)
-            return skip_packet(d, BOOK_SKIPPED_MALFORMED);
-        next = l.bytes[0];
-        layer_take(&l, len);
-    }
-    return skip_packet(d, BOOK_SKIPPED_MALFORMED);
-}
-
-bool decode_ip(struct decoder *d, struct layer l)
-{
-    if (l.len < 1)
-        return skip_packet(d, BOOK_SKIPPED_MALFORMED);
-    if (l.bytes[0] >> 4 == 4)
-        return decode_ipv4(d, l);
-    return l.bytes[0] >> 4 == 6 ? decode_ipv6(d, l) : skip_packet(d, BOOK_SKIPPED_LINK);
-}
+const struct layer ip_protocols[256] = {
+    [0] = {decode_ipv6_extension}, /* hop-by-hop */
+    [4] = {decode_ipv4},
+    [IP_PROTOCOL_TCP] = {decode_tcp},
+    [17] = {decode_udp},
+    [41] = {decode_ipv6},
+    [43] = {decode_ipv6_extension}, /* routing */
+    [44] = {decode_ipv6_fragment},
+    [47] = {decode_gre},
+    [51] = {decode_ah},
+    [60] = {decode_ipv6_extension}, /* destination options */
+    [97] = {decode_etherip},
+    [115] = {decode_l2tpv3},
+    [135] = {decode_ipv6_extension}, /* mobility */
+    [137] = {decode_mpls}, /* RFC 4023 */
+    [139] = {decode_ipv6_extension}, /* HIP */
+    [140] = {decode_ipv6_extension}, /* shim6 */
+    [143] = {decode_ethernet}, /* RFC 8986 */
+};
