@@ -287,6 +287,17 @@ int64_t file_reader_key(const struct file_reader *r)
     return r->heap[0].key;
 }
 
+int64_t file_reader_first(const struct file_reader *r)
+{
+    int64_t first = INT64_MIN;
+    for (size_t i = 0; i < r->n_heap; i++) {
+        int64_t key = r->heap[i].key;
+        if (key != INT64_MIN && (first == INT64_MIN || key < first))
+            first = key;
+    }
+    return first;
+}
+
 struct msg *file_reader_take(struct file_reader *r)
 {
     struct msg *msg = window_take(r);

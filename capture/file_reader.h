@@ -44,6 +44,9 @@ MUST_CHECK int file_reader_next(struct file_reader *r, struct err *err);
 /* After READER_READY: the timestamp of the next record; that of the one before, or INT64_MIN, when
  * it has none. */
 int64_t file_reader_key(const struct file_reader *r);
+/* After READER_READY: the smallest timestamp of all that has been read ahead; INT64_MIN: none has
+ * one. */
+int64_t file_reader_first(const struct file_reader *r);
 /* After READER_READY: the caller's alone from now on. */
 struct msg *file_reader_take(struct file_reader *r);
 

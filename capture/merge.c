@@ -24,7 +24,7 @@ struct merge {
     size_t n_sources, cap_sources;
     size_t n_primed;
     bool primed; /* all first records are known, and the heap stands */
-    int64_t first_ns; /* of all timestamps */
+    int64_t first_ns; /* of all timestamps; INT64_MAX: none is known yet */
     struct source **heap; /* those that have records, next one first */
     size_t n_heap;
 };
@@ -94,9 +94,11 @@ static void sift_down(struct merge *m, size_t i)
     }
 }
 
-/* When the record of that key is due; one without any time goes first. */
-static int64_t offset_of(const struct merge *m, const struct source *s)
+/* When the next record of s is due; one without any time goes first. */
+static int64_t offset_of(struct merge *m, const struct source *s)
 {
+    if (m->first_ns == INT64_MAX && s->key != INT64_MIN)
+        m->first_ns = s->key;
     return s->key == INT64_MIN ? 0 : pacer_offset(s->key, m->first_ns, s->percent);
 }
 
@@ -128,8 +130,9 @@ static int prime(struct merge *m, struct err *err)
         if (r == READER_END)
             continue;
         s->key = file_reader_key(s->reader);
-        if (s->key != INT64_MIN && s->key < m->first_ns)
-            m->first_ns = s->key;
+        int64_t first_ns = file_reader_first(s->reader);
+        if (first_ns != INT64_MIN && first_ns < m->first_ns)
+            m->first_ns = first_ns;
         m->heap[m->n_heap++] = s;
         if (m->n_heap > KEEP_OPEN)
             file_reader_park(s->reader);
