@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "reassembly/conv.h"
+#include "reassembly/conv_internal.h"
 
 #include <string.h>
 
@@ -7,206 +7,12 @@
 #include "reassembly/hunt.h"
 #include "reassembly/pending.h"
 
-/* A message that does not lie inside one segment. */
-struct partial {
-    struct http_framer framer;
-    struct msg *msg; /* its bytes so far; NULL once they are not kept any more */
-    size_t cap;
-    int64_t first_ns, last_ns;
-    uint32_t id; /* of the request */
-    bool tentative; /* begun while hunting: no proof yet that it is a message; not booked */
-    bool lost; /* its fate is booked; only its end is of interest */
-    bool cut; /* --input-raw-allow-incomplete: kept, but not whole */
-};
-
 /* First room for a message that goes on; most fit. */
 #define FIRST_CAP 4096
-
-static struct books *books(struct conv_env *env)
-{
-    return env->config.books;
-}
-
-/* The counter of a response for one of a request: books.def has them in the same order. */
-static enum book book_of(enum direction dir, enum book request_book)
-{
-    static_assert(BOOK_RES_OPEN - BOOK_RES_STARTED == BOOK_REQ_OPEN - BOOK_REQ_STARTED,
-                  "the two laws have the same terms");
-    return dir == TO_SERVER ? request_book
-                            : (enum book)(request_book - BOOK_REQ_STARTED + BOOK_RES_STARTED);
-}
 
 static enum http_kind kind_of(enum direction dir)
 {
     return dir == TO_SERVER ? HTTP_REQUEST : HTTP_RESPONSE;
-}
-
-/* --- emitting --- */
-
-static void put_hex(char *out, uint32_t value, size_t digits)
-{
-    static const char hex[] = "0123456789abcdef";
-    while (digits-- > 0) {
-        out[digits] = hex[value & 15];
-        value >>= 4;
-    }
-}
-
-/* gor's layout: client port, server port, client address (of IPv6 the last four bytes); the last
- * part is ours, and unique. */
-static void set_id(struct msg *msg, const struct flow *f, uint32_t id)
-{
-    const uint8_t *a = f->client.addr + (f->client.family == 4 ? 0 : 12);
-    put_hex(msg->id, f->client.port, 4);
-    put_hex(msg->id + 4, f->server.port, 4);
-    put_hex(msg->id + 8, (uint32_t)a[0] << 24 | (uint32_t)a[1] << 16 | (uint32_t)a[2] << 8 | a[3],
-            8);
-    put_hex(msg->id + 16, id, 8);
-    msg->id_len = 24;
-}
-
-/* Takes msg, whose payload and http are set. */
-static void emit(struct conv_env *env, const struct flow *f, enum direction dir, struct msg *msg,
-                 uint32_t id)
-{
-    msg->type = dir == TO_SERVER ? MSG_REQUEST : MSG_RESPONSE;
-    msg->src = dir == TO_SERVER ? f->client : f->server;
-    msg->dst = dir == TO_SERVER ? f->server : f->client;
-    set_id(msg, f, id);
-    msg_set_conn(msg);
-    sink_put(env->config.sink, msg);
-}
-
-static void emit_request(struct conv_env *env, struct flow *f, struct msg *msg, uint32_t id,
-                         int64_t last_ns)
-{
-    book_one(books(env), BOOK_REQ_COMPLETE);
-    f->upgrade |= msg->http.upgrade;
-    struct span method = msg_method(msg);
-    uint8_t answer = span_eq(method, span_str("HEAD"))      ? ANSWER_HEAD
-                     : span_eq(method, span_str("CONNECT")) ? ANSWER_CONNECT
-                                                            : ANSWER_PLAIN;
-    emit(env, f, TO_SERVER, msg, id);
-    if (!f->pending)
-        return;
-    struct msg *early = pending_complete(f->pending, id, answer, last_ns);
-    if (early) {
-        book_one(books(env), BOOK_RES_COMPLETE);
-        emit(env, f, TO_CLIENT, early, id);
-    }
-}
-
-/* A whole response. Takes msg. */
-static void emit_response(struct conv_env *env, struct flow *f, struct msg *msg, int64_t first_ns)
-{
-    if (msg->http.status < 200 && msg->http.status != 101) {
-        msg_unref(msg); /* interim: the final one is still to come (RFC 9110, 15.2) */
-        return;
-    }
-    struct pending_request *to = f->pending ? pending_first(f->pending) : NULL;
-    if (!to || to->lost) {
-        book_one(books(env), BOOK_RES_ORPHAN);
-        msg_unref(msg);
-        if (to)
-            pending_pop(f->pending);
-        return;
-    }
-    book_one(books(env), BOOK_RES_STARTED);
-    if (!to->complete) { /* answered before it was sent: it comes out behind its request */
-        to->early = msg;
-        return;
-    }
-    book_one(books(env), BOOK_RES_COMPLETE);
-    msg->latency_ns = first_ns > to->last_ns ? first_ns - to->last_ns : 0;
-    uint32_t id = to->id;
-    if (msg->http.upgrade)
-        f->half[TO_SERVER].reading = f->half[TO_CLIENT].reading = READ_NOTHING;
-    pending_pop(f->pending);
-    emit(env, f, TO_CLIENT, msg, id);
-}
-
-/* Takes msg. */
-static void emit_whole(struct conv_env *env, struct flow *f, enum direction dir, struct msg *msg,
-                       const struct partial *p)
-{
-    msg->http = p->framer.view;
-    msg->ts_ns = p->first_ns;
-    if (p->cut)
-        msg->flags |= MSG_CUT;
-    if (dir == TO_SERVER)
-        emit_request(env, f, msg, p->id, p->last_ns);
-    else
-        emit_response(env, f, msg, p->first_ns);
-}
-
-/* --- losing --- */
-
-static void lose(struct conv_env *env, struct flow *f, enum direction dir, struct partial *p,
-                 enum book request_fate)
-{
-    if (p->lost)
-        return;
-    p->lost = true;
-    if (p->tentative) {
-        /* it never was a message, as far as anyone can tell */
-    } else if (dir == TO_SERVER) {
-        book_one(books(env), request_fate);
-        struct msg *early = f->pending ? pending_lose(f->pending, p->id) : NULL;
-        if (early) {
-            book_one(books(env), BOOK_RES_COMPLETE);
-            book_one(books(env), BOOK_RES_ORPHAN);
-            msg_unref(early);
-        }
-    } else {
-        struct pending_request *to = f->pending ? pending_first(f->pending) : NULL;
-        book_one(books(env), BOOK_RES_STARTED);
-        book_one(books(env), book_of(TO_CLIENT, request_fate));
-        if (to)
-            pending_pop(f->pending);
-    }
-    if (p->msg) {
-        env->held -= (int64_t)p->cap;
-        msg_unref(p->msg);
-        p->msg = NULL;
-    }
-}
-
-static void drop_partial(struct conv_env *env, struct half *h)
-{
-    struct partial *p = h->partial;
-    if (!p)
-        return;
-    if (p->msg) {
-        env->held -= (int64_t)p->cap;
-        msg_unref(p->msg);
-    }
-    env->held -= (int64_t)sizeof(*p);
-    mem_free(p);
-    h->partial = NULL;
-}
-
-/* The message in progress will not be found whole; the next one must be looked for. */
-static void lose_thread(struct conv_env *env, struct flow *f, enum direction dir,
-                        enum book request_fate)
-{
-    struct half *h = &f->half[dir];
-    if (h->partial)
-        lose(env, f, dir, h->partial, request_fate);
-    drop_partial(env, h);
-    if (h->reading != READ_NOTHING)
-        h->reading = READ_HUNT;
-}
-
-/* What has begun is a message: it takes its place in the books and in the order. */
-static void confirm(struct conv_env *env, struct flow *f, enum direction dir, struct partial *p)
-{
-    p->tentative = false;
-    if (dir == TO_CLIENT)
-        return;
-    book_one(books(env), BOOK_REQ_STARTED);
-    if (env->config.track_responses &&
-        !pending_start(&f->pending, p->id, f->half[TO_SERVER].stream.next, &env->held))
-        f->half[TO_CLIENT].reading = READ_NOTHING;
 }
 
 /* --- gathering --- */
@@ -238,14 +44,14 @@ static void gather_body(struct conv_env *env, struct flow *f, enum direction dir
     size_t max = env->config.max_body + p->framer.head_len;
     if (bytes.len > max || p->msg->len > max - bytes.len) {
         if (!env->config.allow_incomplete) {
-            lose(env, f, dir, p, BOOK_REQ_TOO_LARGE);
+            conv_lose(env, f, dir, p, BOOK_REQ_TOO_LARGE);
             return;
         }
         bytes.len = max - p->msg->len;
         p->cut = true;
     }
     if (!gather(env, p, bytes))
-        lose(env, f, dir, p, BOOK_REQ_EVICTED);
+        conv_lose(env, f, dir, p, BOOK_REQ_EVICTED);
 }
 
 /* The next bytes of a message. *used: how many were its own. */
@@ -260,7 +66,7 @@ static enum http_verdict advance(struct conv_env *env, struct flow *f, enum dire
         return v;
     }
     if (!gather(env, p, span_of(bytes.ptr, n))) {
-        lose(env, f, dir, p, BOOK_REQ_EVICTED);
+        conv_lose(env, f, dir, p, BOOK_REQ_EVICTED);
         return HTTP_BAD;
     }
     if (p->tentative && hunt_likeness(kind_of(dir), msg_payload(p->msg)) == UNLIKE)
@@ -269,7 +75,7 @@ static enum http_verdict advance(struct conv_env *env, struct flow *f, enum dire
         return v;
     v = http_framer_head(&p->framer, p->msg->bytes, p->framer.head_len);
     if (p->tentative && v != HTTP_BAD)
-        confirm(env, f, dir, p);
+        conv_confirm(env, f, dir, p);
     if (v != HTTP_MORE || n == bytes.len)
         return v;
     size_t more = 0;
@@ -300,7 +106,7 @@ static bool settle(struct conv_env *env, struct flow *f, enum direction dir, enu
     if (v == HTTP_MORE)
         return false;
     if (v == HTTP_BAD) {
-        lose_thread(env, f, dir, fate_of(&p->framer));
+        conv_lose_thread(env, f, dir, fate_of(&p->framer));
         return false;
     }
     struct msg *msg = p->msg;
@@ -312,8 +118,8 @@ static bool settle(struct conv_env *env, struct flow *f, enum direction dir, enu
         msg = exact ? exact : msg;
     }
     if (!p->lost)
-        emit_whole(env, f, dir, msg, p);
-    drop_partial(env, h);
+        conv_emit(env, f, dir, msg, p);
+    conv_drop_partial(env, h);
     return true;
 }
 
@@ -328,7 +134,7 @@ static void keep_rest(struct conv_env *env, struct flow *f, enum direction dir,
     struct partial lost = *begun;
     if (!msg) {
         mem_free(p);
-        lose(env, f, dir, &lost, BOOK_REQ_EVICTED);
+        conv_lose(env, f, dir, &lost, BOOK_REQ_EVICTED);
         h->reading = READ_HUNT;
         return;
     }
@@ -349,17 +155,17 @@ static void emit_copy(struct conv_env *env, struct flow *f, enum direction dir, 
                       struct span bytes)
 {
     if (bytes.len - p->framer.head_len > env->config.max_body) {
-        lose(env, f, dir, p, BOOK_REQ_TOO_LARGE);
+        conv_lose(env, f, dir, p, BOOK_REQ_TOO_LARGE);
         return;
     }
     struct msg *msg = msg_new(bytes.len);
     if (!msg) {
-        lose(env, f, dir, p, BOOK_REQ_EVICTED);
+        conv_lose(env, f, dir, p, BOOK_REQ_EVICTED);
         return;
     }
     memcpy(msg->bytes, bytes.ptr, bytes.len);
     msg->len = bytes.len;
-    emit_whole(env, f, dir, msg, p);
+    conv_emit(env, f, dir, msg, p);
 }
 
 /* --- beginning --- */
@@ -390,12 +196,12 @@ static bool may_begin(struct conv_env *env, struct flow *f, enum direction dir, 
         return starts && hunt_likeness(kind_of(dir), bytes) != UNLIKE;
     if (first && bytes.ptr[0] == 0x16 && (bytes.len == 1 || bytes.ptr[1] == 3)) {
         if (dir == TO_SERVER)
-            book_one(books(env), BOOK_FLOWS_TLS);
+            book_one(conv_books(env), BOOK_FLOWS_TLS);
         h->reading = READ_NOTHING;
         return false;
     }
     if (dir == TO_SERVER && is_h2_preface(bytes)) {
-        book_one(books(env), BOOK_FLOWS_H2C);
+        book_one(conv_books(env), BOOK_FLOWS_H2C);
         f->half[TO_SERVER].reading = f->half[TO_CLIENT].reading = READ_NOTHING;
         return false;
     }
@@ -410,7 +216,7 @@ static bool may_begin(struct conv_env *env, struct flow *f, enum direction dir, 
         return false;
     }
     if (first && dir == TO_SERVER)
-        book_one(books(env), BOOK_FLOWS_OTHER);
+        book_one(conv_books(env), BOOK_FLOWS_OTHER);
     h->reading = READ_HUNT;
     return false;
 }
@@ -449,7 +255,7 @@ static struct span begin(struct conv_env *env, struct flow *f, enum direction di
     else
         set_answer(f, &p.framer);
     if (!p.tentative)
-        confirm(env, f, dir, &p);
+        conv_confirm(env, f, dir, &p);
     enum http_verdict v = http_framer_feed(&p.framer, bytes.ptr, bytes.len, &head);
     if (v == HTTP_HEAD)
         v = http_framer_head(&p.framer, bytes.ptr, head);
@@ -460,7 +266,7 @@ static struct span begin(struct conv_env *env, struct flow *f, enum direction di
         emit_copy(env, f, dir, &p, span_of(bytes.ptr, head + body));
         return span_from(bytes, head + body);
     case HTTP_BAD:
-        lose(env, f, dir, &p, fate_of(&p.framer));
+        conv_lose(env, f, dir, &p, fate_of(&p.framer));
         h->reading = READ_HUNT;
         break;
     case HTTP_MORE:
@@ -477,7 +283,7 @@ void conv_data(struct conv_env *env, struct flow *f, enum direction dir, struct 
     struct half *h = &f->half[dir];
     while (bytes.len > 0 && h->reading != READ_NOTHING) {
         if (h->partial && starts && begins_instead(h->partial, dir, bytes))
-            lose_thread(env, f, dir, BOOK_REQ_MALFORMED);
+            conv_lose_thread(env, f, dir, BOOK_REQ_MALFORMED);
         if (h->partial) {
             size_t used;
             h->partial->last_ns = ts_ns;
@@ -504,13 +310,13 @@ void conv_gap(struct conv_env *env, struct flow *f, enum direction dir, uint32_t
     if (dir == TO_CLIENT && f->pending)
         pending_realign(f->pending, &f->half[TO_SERVER].stream);
     if (h->partial) {
-        lose(env, f, dir, h->partial, fate);
+        conv_lose(env, f, dir, h->partial, fate);
         /* a hole inside a body whose end is known loses that message only */
         enum http_verdict v = http_framer_skip(&h->partial->framer, n);
         if (v == HTTP_MORE || (v == HTTP_DONE && settle(env, f, dir, v)))
             return;
     }
-    lose_thread(env, f, dir, fate);
+    conv_lose_thread(env, f, dir, fate);
 }
 
 void conv_end(struct conv_env *env, struct flow *f, enum direction dir)
@@ -522,7 +328,7 @@ void conv_end(struct conv_env *env, struct flow *f, enum direction dir)
     if (http_framer_close(&h->partial->framer) == HTTP_DONE)
         settle(env, f, dir, HTTP_DONE);
     else
-        lose_thread(env, f, dir, BOOK_REQ_CLOSED);
+        conv_lose_thread(env, f, dir, BOOK_REQ_CLOSED);
 }
 
 void conv_until_close(struct conv_env *env, struct flow *f)
@@ -536,16 +342,16 @@ void conv_give_up(struct conv_env *env, struct flow *f, enum book request_fate)
 {
     for (int dir = TO_SERVER; dir <= TO_CLIENT; dir++)
         if (f->half[dir].partial)
-            lose_thread(env, f, (enum direction)dir, request_fate);
+            conv_lose_thread(env, f, (enum direction)dir, request_fate);
 }
 
 void conv_clear(struct conv_env *env, struct flow *f)
 {
     for (int dir = TO_SERVER; dir <= TO_CLIENT; dir++)
-        drop_partial(env, &f->half[dir]);
+        conv_drop_partial(env, &f->half[dir]);
     size_t early = pending_free(f->pending, &env->held);
     f->pending = NULL;
     /* answered early, and then the request never came whole */
-    book_add(books(env), BOOK_RES_COMPLETE, early);
-    book_add(books(env), BOOK_RES_ORPHAN, early);
+    book_add(conv_books(env), BOOK_RES_COMPLETE, early);
+    book_add(conv_books(env), BOOK_RES_ORPHAN, early);
 }

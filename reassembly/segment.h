@@ -16,8 +16,9 @@ enum tcp_flag { /* RFC 9293, 3.1 */
 
 struct segment {
     struct endpoint src, dst;
-    uint64_t scope; /* what else tells two flows of equal endpoints apart: VLAN ids, tunnel ids
-                       (VNI, TEID, GRE key, …) mixed to one number; 0 for plain traffic */
+    uint64_t scope; /* what else tells two flows of equal endpoints apart: VLAN ids and those tunnel
+                       ids that both directions share (VNI, GRE key, …; not labels or TEIDs) mixed
+                       to one number; 0 for plain traffic */
     int64_t ts_ns; /* of the packet, wall clock */
     uint32_t seq; /* of the first payload byte, or of SYN/FIN when there is none */
     uint32_t ack; /* valid with TCP_ACK */

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+#include "reassembly/conv_internal.h"
+
+#include "lib/mem.h"
+#include "reassembly/pending.h"
+
+/* The counter of a response for one of a request: books.def has them in the same order. */
+static enum book book_of(enum direction dir, enum book request_book)
+{
+    static_assert(BOOK_RES_OPEN - BOOK_RES_STARTED == BOOK_REQ_OPEN - BOOK_REQ_STARTED,
+                  "the two laws have the same terms");
+    return dir == TO_SERVER ? request_book
+                            : (enum book)(request_book - BOOK_REQ_STARTED + BOOK_RES_STARTED);
+}
+
+static void put_hex(char *out, uint32_t value, size_t digits)
+{
+    static const char hex[] = "0123456789abcdef";
+    while (digits-- > 0) {
+        out[digits] = hex[value & 15];
+        value >>= 4;
+    }
+}
+
+/* gor's layout: client port, server port, client address (of IPv6 the last four bytes); the last
+ * part is ours, and unique. */
+static void set_id(struct msg *msg, const struct flow *f, uint32_t id)
+{
+    const uint8_t *a = f->client.addr + (f->client.family == 4 ? 0 : 12);
+    put_hex(msg->id, f->client.port, 4);
+    put_hex(msg->id + 4, f->server.port, 4);
+    put_hex(msg->id + 8, (uint32_t)a[0] << 24 | (uint32_t)a[1] << 16 | (uint32_t)a[2] << 8 | a[3],
+            8);
+    put_hex(msg->id + 16, id, 8);
+    msg->id_len = 24;
+}
+
+/* Takes msg, whose payload and http are set. */
+static void emit(struct conv_env *env, const struct flow *f, enum direction dir, struct msg *msg,
+                 uint32_t id)
+{
+    msg->type = dir == TO_SERVER ? MSG_REQUEST : MSG_RESPONSE;
+    msg->src = dir == TO_SERVER ? f->client : f->server;
+    msg->dst = dir == TO_SERVER ? f->server : f->client;
+    set_id(msg, f, id);
+    msg_set_conn(msg);
+    sink_put(env->config.sink, msg);
+}
+
+static void emit_request(struct conv_env *env, struct flow *f, struct msg *msg, uint32_t id,
+                         int64_t last_ns)
+{
+    book_one(conv_books(env), BOOK_REQ_COMPLETE);
+    f->upgrade |= msg->http.upgrade;
+    struct span method = msg_method(msg);
+    uint8_t answer = span_eq(method, span_str("HEAD"))      ? ANSWER_HEAD
+                     : span_eq(method, span_str("CONNECT")) ? ANSWER_CONNECT
+                                                            : ANSWER_PLAIN;
+    emit(env, f, TO_SERVER, msg, id);
+    if (!f->pending)
+        return;
+    struct msg *early = pending_complete(f->pending, id, answer, last_ns);
+    if (early) {
+        book_one(conv_books(env), BOOK_RES_COMPLETE);
+        emit(env, f, TO_CLIENT, early, id);
+    }
+}
+
+/* A whole response. Takes msg. */
+static void emit_response(struct conv_env *env, struct flow *f, struct msg *msg, int64_t first_ns)
+{
+    if (msg->http.status < 200 && msg->http.status != 101) {
+        msg_unref(msg); /* interim: the final one is still to come (RFC 9110, 15.2) */
+        return;
+    }
+    struct pending_request *to = f->pending ? pending_first(f->pending) : NULL;
+    if (!to || to->lost) {
+        book_one(conv_books(env), BOOK_RES_ORPHAN);
+        msg_unref(msg);
+        if (to)
+            pending_pop(f->pending);
+        return;
+    }
+    book_one(conv_books(env), BOOK_RES_STARTED);
+    if (!to->complete) { /* answered before it was sent: it comes out behind its request */
+        to->early = msg;
+        return;
+    }
+    book_one(conv_books(env), BOOK_RES_COMPLETE);
+    msg->latency_ns = first_ns > to->last_ns ? first_ns - to->last_ns : 0;
+    uint32_t id = to->id;
+    if (msg->http.upgrade)
+        f->half[TO_SERVER].reading = f->half[TO_CLIENT].reading = READ_NOTHING;
+    pending_pop(f->pending);
+    emit(env, f, TO_CLIENT, msg, id);
+}
+
+void conv_emit(struct conv_env *env, struct flow *f, enum direction dir, struct msg *msg,
+               const struct partial *p)
+{
+    msg->http = p->framer.view;
+    msg->ts_ns = p->first_ns;
+    if (p->cut)
+        msg->flags |= MSG_CUT;
+    if (dir == TO_SERVER)
+        emit_request(env, f, msg, p->id, p->last_ns);
+    else
+        emit_response(env, f, msg, p->first_ns);
+}
+
+/* --- losing --- */
+
+void conv_lose(struct conv_env *env, struct flow *f, enum direction dir, struct partial *p,
+               enum book request_fate)
+{
+    if (p->lost)
+        return;
+    p->lost = true;
+    if (p->tentative) {
+        /* it never was a message, as far as anyone can tell */
+    } else if (dir == TO_SERVER) {
+        book_one(conv_books(env), request_fate);
+        struct msg *early = f->pending ? pending_lose(f->pending, p->id) : NULL;
+        if (early) {
+            book_one(conv_books(env), BOOK_RES_COMPLETE);
+            book_one(conv_books(env), BOOK_RES_ORPHAN);
+            msg_unref(early);
+        }
+    } else {
+        struct pending_request *to = f->pending ? pending_first(f->pending) : NULL;
+        book_one(conv_books(env), BOOK_RES_STARTED);
+        book_one(conv_books(env), book_of(TO_CLIENT, request_fate));
+        if (to)
+            pending_pop(f->pending);
+    }
+    if (p->msg) {
+        env->held -= (int64_t)p->cap;
+        msg_unref(p->msg);
+        p->msg = NULL;
+    }
+}
+
+void conv_drop_partial(struct conv_env *env, struct half *h)
+{
+    struct partial *p = h->partial;
+    if (!p)
+        return;
+    if (p->msg) {
+        env->held -= (int64_t)p->cap;
+        msg_unref(p->msg);
+    }
+    env->held -= (int64_t)sizeof(*p);
+    mem_free(p);
+    h->partial = NULL;
+}
+
+void conv_lose_thread(struct conv_env *env, struct flow *f, enum direction dir,
+                      enum book request_fate)
+{
+    struct half *h = &f->half[dir];
+    if (h->partial)
+        conv_lose(env, f, dir, h->partial, request_fate);
+    conv_drop_partial(env, h);
+    if (h->reading != READ_NOTHING)
+        h->reading = READ_HUNT;
+}
+
+void conv_confirm(struct conv_env *env, struct flow *f, enum direction dir, struct partial *p)
+{
+    p->tentative = false;
+    if (dir == TO_CLIENT)
+        return;
+    book_one(conv_books(env), BOOK_REQ_STARTED);
+    if (env->config.track_responses &&
+        !pending_start(&f->pending, p->id, f->half[TO_SERVER].stream.next, &env->held))
+        f->half[TO_CLIENT].reading = READ_NOTHING;
+}

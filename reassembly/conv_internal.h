@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT */
+/* Between conv.c, which finds messages in the bytes, and conv_emit.c, which sees to what becomes of
+ * them: given away, or lost and booked. */
+#pragma once
+
+#include "reassembly/conv.h"
+
+/* A message that does not lie inside one segment. */
+struct partial {
+    struct http_framer framer;
+    struct msg *msg; /* its bytes so far; NULL once they are not kept any more */
+    size_t cap;
+    int64_t first_ns, last_ns;
+    uint32_t id; /* of the request */
+    bool tentative; /* begun while hunting: no proof yet that it is a message; not booked */
+    bool lost; /* its fate is booked; only its end is of interest */
+    bool cut; /* --input-raw-allow-incomplete: kept, but not whole */
+};
+
+static inline struct books *conv_books(const struct conv_env *env)
+{
+    return env->config.books;
+}
+
+/* Gives away a whole message. Takes msg; p has its framing, times and id. */
+void conv_emit(struct conv_env *env, struct flow *f, enum direction dir, struct msg *msg,
+               const struct partial *p);
+/* Books the loss of a message (request_fate: BOOK_REQ_…, of a response the one of the same name)
+ * and lets its bytes go. Once: what is lost already stays as it is. */
+void conv_lose(struct conv_env *env, struct flow *f, enum direction dir, struct partial *p,
+               enum book request_fate);
+/* The message in progress will not be found whole; the next one must be looked for. */
+void conv_lose_thread(struct conv_env *env, struct flow *f, enum direction dir,
+                      enum book request_fate);
+/* What has begun is a message: it takes its place in the books and in the order. */
+void conv_confirm(struct conv_env *env, struct flow *f, enum direction dir, struct partial *p);
+/* Frees the message in progress, without a word in the books. */
+void conv_drop_partial(struct conv_env *env, struct half *h);
