@@ -104,6 +104,7 @@ static int64_t offset_of(struct merge *m, const struct source *s)
 
 static void build_heap(struct merge *m)
 {
+    assert(m->heap || m->n_heap == 0);
     for (size_t i = 0; i < m->n_heap; i++)
         m->heap[i]->offset_ns = offset_of(m, m->heap[i]);
     for (size_t i = m->n_heap / 2; i-- > 0;)

@@ -214,6 +214,7 @@ int filename_next(const char *name, uint64_t *index)
         return -errno;
     uint64_t next = 0, found;
     errno = 0;
+    /* NOLINTNEXTLINE(concurrency-mt-unsafe): dir is ours alone */
     for (struct dirent *e = readdir(dir); e; e = readdir(dir))
         if ((read_index(e->d_name, span_of(base, stem), span_str(base + stem), &found) ||
              read_index(e->d_name, span_of(base, gor_stem), span_str(base + gor_stem), &found)) &&
