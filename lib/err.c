@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+PRINTF_LIKE(3, 0)
 static void set(struct err *err, enum exit_status status, const char *fmt, va_list args)
 {
     err->status = status;

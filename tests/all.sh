@@ -135,6 +135,7 @@ run threads tsan --suite unit
 fuzz_all
 run lint release --suite lint
 run corpus release --suite corpus
+run generated asan --suite generated
 run bench release --suite bench
 run e2e asan --suite e2e
 run e2e-threads tsan --suite e2e-threads
