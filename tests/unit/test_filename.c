@@ -35,7 +35,7 @@ END_TEST
 
 START_TEST(the_time_in_a_name_is_local_time)
 {
-    setenv("TZ", "XXX-03:30", 1);
+    setenv("TZ", "TEST-03:30", 1);
     tzset();
     expect_expanded("%H%M", "0836");
 }
