@@ -174,8 +174,11 @@ static bool parse_one(struct file_reader *r)
     struct span raw = buf_span(&r->raw);
     struct msg *msg = NULL;
     size_t used = 0;
+    bool at_end = r->over || r->gap;
+    size_t unsure = at_end || !r->stream ? 0 : file_stream_unsure(r->stream);
+    assert(unsure <= raw.len);
     enum record_result result =
-        record_read(&r->records, raw.ptr, raw.len, r->over || r->gap, &used, &msg);
+        record_read(&r->records, raw.ptr, raw.len - unsure, at_end, &used, &msg);
     buf_consume(&r->raw, used);
     switch (result) {
     case RECORD_MORE:
@@ -218,6 +221,11 @@ static int read_more(struct file_reader *r)
         return READER_WAIT;
     if (result == STREAM_BREAK) {
         r->damaged_before_gap = r->stats.damaged;
+        if (file_stream_is_garbled(r->stream)) {
+            /* also what has been begun is looked at again */
+            record_reader_init(&r->records, MSG_LEN_MAX);
+            r->records.only_checked = true;
+        }
         r->gap = true;
     } else if (result == STREAM_END) {
         r->over = true;

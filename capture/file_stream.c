@@ -17,6 +17,9 @@
 #define GZIP_HEADER 10
 /* A file that breaks more often is no recording; each break costs a search. */
 #define MAX_BREAKS 1000
+/* Deflate data that is no such data is noticed long before it has given so much: 64 KiB of a stored
+ * block, then a handful of matches. */
+#define UNSURE_BYTES (256 * KIB)
 
 enum state {
     FIRST = 0, /* plain or gzip is not known yet */
@@ -39,6 +42,9 @@ struct file_stream {
     } in;
     uint64_t in_offset; /* of in.data[0] in the file */
     uint64_t member; /* where the current member began */
+    uint64_t member_out; /* bytes that it has given */
+    bool broke, garbled; /* the last result was STREAM_BREAK */
+    uint64_t broke_at;
     bool has_zip;
     z_stream zip;
 };
@@ -101,7 +107,20 @@ bool file_stream_is_regular(const struct file_stream *s)
 
 uint64_t file_stream_offset(const struct file_stream *s)
 {
-    return s->state == SEARCH ? s->member : s->in_offset + s->in.start;
+    return s->broke ? s->broke_at : s->in_offset + s->in.start;
+}
+
+size_t file_stream_unsure(const struct file_stream *s)
+{
+    if (s->state != MEMBER)
+        return 0;
+    return s->member_out < UNSURE_BYTES ? (size_t)s->member_out : UNSURE_BYTES;
+}
+
+bool file_stream_is_garbled(const struct file_stream *s)
+{
+    assert(s->broke);
+    return s->garbled;
 }
 
 static size_t n_in(const struct file_stream *s)
@@ -159,41 +178,62 @@ static int begin_member(struct file_stream *s)
         return -ENOMEM;
     s->has_zip = true;
     s->member = s->in_offset + s->in.start;
+    s->member_out = 0;
     s->state = MEMBER;
     return 0;
 }
 
-/* The member is damaged: the next one is looked for from just behind its beginning, because a torn
- * one makes what follows it look like its own. */
-static int member_broke(struct file_stream *s)
+/* Goes back to just behind the beginning of the member. A pipe cannot go back: it stays where it
+ * is. */
+static void rewind_member(struct file_stream *s)
 {
-    s->state = ++s->breaks > MAX_BREAKS ? OVER : SEARCH;
-    if (s->member + 1 < s->in_offset) {
-        /* a pipe cannot go back: it goes on from here */
-        off_t back = (off_t)s->member + 1;
-        if (s->regular && lseek(s->fd, back, SEEK_SET) == back) {
-            s->eof = false;
-            s->in_offset = (uint64_t)back;
-            s->in.start = s->in.len = 0;
-        }
-    } else {
+    off_t back = (off_t)s->member + 1;
+    if (s->member + 1 >= s->in_offset) {
         s->in.start = (size_t)(s->member + 1 - s->in_offset);
+    } else if (s->regular && lseek(s->fd, back, SEEK_SET) == back) {
+        s->eof = false;
+        s->in_offset = (uint64_t)back;
+        s->in.start = s->in.len = 0;
     }
-    return STREAM_BREAK;
 }
 
-/* STREAM_BYTES when a step was made. */
+/* STREAM_BYTES when the next member was found, or the end. */
 static int search(struct file_stream *s, int wait_ms, int stop_fd)
 {
-    while (n_in(s) >= GZIP_HEADER) {
-        if (is_header(s->in.data + s->in.start))
-            return begin_member(s);
-        s->in.start++;
+    for (;;) {
+        while (n_in(s) >= GZIP_HEADER) {
+            if (is_header(s->in.data + s->in.start))
+                return begin_member(s);
+            s->in.start++;
+        }
+        int r = refill(s, wait_ms, stop_fd);
+        if (r == STREAM_END)
+            s->state = OVER;
+        if (r != STREAM_BYTES)
+            return r == STREAM_END ? STREAM_BYTES : r;
     }
-    int r = refill(s, wait_ms, stop_fd);
-    if (r == STREAM_END)
+}
+
+/* The member is damaged, or cut short by the end of the file: the next one is looked for from just
+ * behind its beginning, because a torn one makes what follows it look like its own. */
+static int member_broke(struct file_stream *s, bool at_end)
+{
+    s->broke = true;
+    s->broke_at = s->member;
+    s->garbled = !at_end;
+    s->state = SEARCH;
+    if (++s->breaks > MAX_BREAKS) {
         s->state = OVER;
-    return r == STREAM_END ? STREAM_BYTES : r;
+        return STREAM_BREAK;
+    }
+    rewind_member(s);
+    if (s->regular || at_end) { /* nothing to wait for */
+        int r = search(s, 0, -1);
+        if (r < 0)
+            return r;
+        s->garbled = s->garbled || s->state == MEMBER;
+    }
+    return STREAM_BREAK;
 }
 
 static int between(struct file_stream *s, int wait_ms, int stop_fd)
@@ -210,7 +250,7 @@ static int between(struct file_stream *s, int wait_ms, int stop_fd)
     if (is_magic(s))
         return begin_member(s);
     s->member = s->in_offset + s->in.start;
-    return member_broke(s);
+    return member_broke(s, false);
 }
 
 static int first(struct file_stream *s, int wait_ms, int stop_fd)
@@ -243,7 +283,7 @@ static int member(struct file_stream *s, struct buf *out, int wait_ms, int stop_
     if (n_in(s) == 0) {
         int r = refill(s, wait_ms, stop_fd);
         if (r == STREAM_END)
-            return member_broke(s);
+            return member_broke(s, true);
         if (r != STREAM_BYTES)
             return r;
     }
@@ -257,12 +297,13 @@ static int member(struct file_stream *s, struct buf *out, int wait_ms, int stop_
     int z = inflate(&s->zip, Z_NO_FLUSH);
     s->in.start = s->in.len - s->zip.avail_in;
     buf_commit(out, OUT_BYTES - s->zip.avail_out);
+    s->member_out += OUT_BYTES - s->zip.avail_out;
     if (z == Z_STREAM_END)
         s->state = BETWEEN;
     else if (z == Z_MEM_ERROR)
         return -ENOMEM;
     else if (z != Z_OK && z != Z_BUF_ERROR)
-        return member_broke(s);
+        return member_broke(s, false);
     return STREAM_BYTES;
 }
 
@@ -270,6 +311,7 @@ int file_stream_read(struct file_stream *s, struct buf *out, int wait_ms, int st
 {
     size_t before = out->len - out->start;
     int r = STREAM_BYTES;
+    s->broke = false;
     while (r == STREAM_BYTES && out->len - out->start == before) {
         switch (s->state) {
         case FIRST:

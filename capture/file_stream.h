@@ -28,5 +28,12 @@ bool file_stream_is_regular(const struct file_stream *s);
  * enum stream_result, or -errno: the file cannot be read on, or -ENOMEM. */
 MUST_CHECK int file_stream_read(struct file_stream *s, struct buf *out, int wait_ms, int stop_fd);
 
-/* Where the member that broke, or else the reading, stands in the file. */
+/* So many of the bytes appended last are not to be trusted yet: if their member turns out to be
+ * torn, and to be continued by another, they may be what decoding the other's head gave. They
+ * become sure with the bytes to come, with the end of the member, or never: STREAM_BREAK. */
+size_t file_stream_unsure(const struct file_stream *s);
+/* After STREAM_BREAK: are these bytes in doubt? If not, the file just ends here. */
+bool file_stream_is_garbled(const struct file_stream *s);
+
+/* After STREAM_BREAK: where the member that broke begins in the file; else where reading stands. */
 uint64_t file_stream_offset(const struct file_stream *s);

@@ -376,7 +376,7 @@ static enum record_result read_header(struct reading *rd)
     r->header_len = line.len;
     r->length = (size_t)line.length;
     r->crc = line.crc;
-    if (line.has_length && line.length > r->max_payload)
+    if (line.has_length ? line.length > r->max_payload : r->only_checked)
         return damaged(rd, line.len - 1, STATE_SKIP);
     enter(rd, line.has_length ? STATE_LENGTH : STATE_SEARCH, line.len - 1);
     return line.has_length ? read_by_length(rd) : search(rd);

@@ -33,6 +33,7 @@ enum record_result {
  * number of times however they are cut; the caller keeps unused bytes in front of the next ones. */
 struct record_reader {
     size_t max_payload; /* a longer record is damage */
+    bool only_checked; /* a record without LENGTH and CRC32 is damage: the bytes are in doubt */
     /* --- inside --- */
     uint8_t state; /* see record.c */
     size_t scanned; /* bytes already searched for a separator */

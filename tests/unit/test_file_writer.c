@@ -206,6 +206,51 @@ START_TEST(a_file_cut_anywhere_gives_all_whole_records_and_can_be_continued)
 }
 END_TEST
 
+/* "/first /first+1 … " with a space behind each. */
+static size_t add_range(char *text, unsigned first, unsigned end)
+{
+    size_t len = 0;
+    for (unsigned n = first; n < end; n++)
+        len += (size_t)snprintf(text + len, 16, "/%u ", n);
+    return len;
+}
+
+/* The decoder does not notice at once that the torn member's data has ended, and gives text that
+ * may look like records. */
+START_TEST(a_torn_member_of_many_records_gives_no_record_that_never_was)
+{
+    static char rest[20000], start[20000];
+    size_t size;
+    uint32_t x = 1;
+    folder_enter();
+    struct file_writer *w = open_writer("x.gor.gz", FILE_NEW);
+    put_and_flush(w, 0, 200);
+    size_t first = (size_t)file_size("x.gor.gz");
+    put_and_flush(w, 200, 500);
+    file_writer_free(w);
+    uint8_t *bytes = file_get("x.gor.gz", &size);
+    rest[add_range(rest, 1000, 1300) - 1] = '\0';
+    for (int i = 0; i < 300; i++) {
+        size_t cut = first + 1 + (x = x * 1664525 + 1013904223) % (size - first - 1);
+        file_put("y.gor.gz", bytes, cut);
+        w = open_writer("y.gor.gz", FILE_APPEND);
+        put_and_flush(w, 1000, 1300);
+        file_writer_free(w);
+        char *targets = recording_targets("y.gor.gz", NULL);
+        char *at = strstr(targets, "/1000 ");
+        ck_assert_msg(at && strcmp(at, rest) == 0, "cut at %zu: %s", cut, targets);
+        *at = '\0';
+        add_range(start, 0, 500);
+        ck_assert_msg(strncmp(targets, start, strlen(targets)) == 0, "cut at %zu: %s", cut,
+                      targets);
+        ck_assert_uint_ge(strlen(targets), add_range(start, 0, 200));
+        free(targets);
+    }
+    free(bytes);
+    folder_leave();
+}
+END_TEST
+
 START_TEST(a_full_disk_leaves_whole_records_only_and_is_tried_again)
 {
     static const char *const names[] = {"x.gor", "x.gor.gz"};
@@ -320,6 +365,7 @@ Suite *suite(void)
         appending_keeps_what_is_there,
         two_writers_never_append_to_one_file,
         a_file_cut_anywhere_gives_all_whole_records_and_can_be_continued,
+        a_torn_member_of_many_records_gives_no_record_that_never_was,
         a_full_disk_leaves_whole_records_only_and_is_tried_again,
         a_device_that_is_full_counts_what_it_does_not_take,
         what_was_never_flushed_counts_as_abandoned,

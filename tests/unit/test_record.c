@@ -536,6 +536,22 @@ START_TEST(a_record_torn_at_any_byte_and_closed_with_a_separator_costs_only_itse
 }
 END_TEST
 
+START_TEST(where_bytes_are_in_doubt_only_checked_records_count)
+{
+    struct record_reader r;
+    size_t from = 0;
+    start();
+    put_gor("1 a 1 0", GET);
+    put_record(MSG_REQUEST, BYTES_OF("POST"));
+    put_gor("1 b 2 0", GET);
+    record_reader_init(&r, MAX_PAYLOAD);
+    r.only_checked = true;
+    results[0] = '\0';
+    read_some(&r, &from, tape_len, true);
+    ck_assert_str_eq(results, "dmPOSTd");
+}
+END_TEST
+
 START_TEST(a_payload_beyond_the_limit_is_damage_at_once)
 {
     static char big[MAX_PAYLOAD + 2];
@@ -641,6 +657,7 @@ Suite *suite(void)
         an_empty_payload_is_damage,
         a_separator_that_only_closes_what_was_torn_is_no_damage,
         a_record_torn_at_any_byte_and_closed_with_a_separator_costs_only_itself,
+        where_bytes_are_in_doubt_only_checked_records_count,
         a_payload_beyond_the_limit_is_damage_at_once,
         a_record_costs_only_itself_when_memory_is_short,
         hostile_bytes_are_read_in_linear_time,
