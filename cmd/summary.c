@@ -135,8 +135,28 @@ static void print_input(FILE *f, const struct account *a)
     print_list(f, a, "  ", records, ARRAY_LEN(records));
 }
 
-static void print_lateness(FILE *f, const struct account *a)
+/* What a replay was to take, and took: from its first message to its last. */
+struct rates {
+    double planned_s, taken_s, wanted, achieved; /* rates per second; 0: fewer than two messages */
+};
+
+static struct rates rates_of(const struct account *a)
 {
+    const struct pace *p = account_pace(a);
+    double gaps = (double)atomic_load(&p->count) - 1;
+    struct rates r = {seconds(atomic_load(&p->last_due_ns) - atomic_load(&p->first_due_ns)),
+                      seconds(atomic_load(&p->last_out_ns) - atomic_load(&p->first_out_ns)), 0, 0};
+    r.wanted = gaps > 0 && r.planned_s > 0 ? gaps / r.planned_s : 0;
+    r.achieved = gaps > 0 && r.taken_s > 0 ? gaps / r.taken_s : 0;
+    return r;
+}
+
+static void print_pace(FILE *f, const struct account *a)
+{
+    struct rates r = rates_of(a);
+    if (r.wanted > 0)
+        fprintf(f, "  pace: %.1f/s wanted, %.1f/s achieved (%.3f s planned, %.3f s taken)\n",
+                r.wanted, r.achieved, r.planned_s, r.taken_s);
     const struct histogram *h = account_lateness(a);
     if (histogram_count(h) == 0)
         return;
@@ -179,7 +199,7 @@ static void print_output(FILE *f, const struct account *a)
         fprintf(f, " + %s under way", grouped(open).text);
     fputc('\n', f);
     print_list(f, a, "  answers: ", answers, ARRAY_LEN(answers));
-    print_lateness(f, a);
+    print_pace(f, a);
 }
 
 static void print_text(FILE *f, const struct ledger *ledger, enum summary_when when)
@@ -217,6 +237,11 @@ static json_t *json_output(const struct account *a)
     json_object_set_new(o, "under_way", json_integer((json_int_t)account_open(a)));
     if (histogram_count(h) == 0)
         return o;
+    struct rates r = rates_of(a);
+    json_object_set_new(o, "planned_s", json_real(r.planned_s));
+    json_object_set_new(o, "taken_s", json_real(r.taken_s));
+    json_object_set_new(o, "rate_wanted", json_real(r.wanted));
+    json_object_set_new(o, "rate_achieved", json_real(r.achieved));
     json_object_set_new(o, "lateness_p50_s", json_real(seconds(histogram_at_ns(h, 0.5))));
     json_object_set_new(o, "lateness_p99_s", json_real(seconds(histogram_at_ns(h, 0.99))));
     json_object_set_new(o, "lateness_max_s", json_real(seconds(histogram_max_ns(h))));

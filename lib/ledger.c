@@ -47,6 +47,7 @@ struct account {
     char *name;
     struct page *pages;
     struct histogram *lateness;
+    struct pace *pace;
     struct account *next;
 };
 
@@ -82,6 +83,7 @@ static void account_free(struct account *account)
         free(page);
     }
     mem_free(account->lateness);
+    mem_free(account->pace);
     mem_free(account->name);
     mem_free(account);
 }
@@ -106,7 +108,8 @@ struct account *ledger_account(struct ledger *ledger, enum account_kind kind, co
     account->kind = kind;
     account->name = mem_strdup(MEM_OTHER, name);
     account->lateness = mem_zalloc(MEM_OTHER, sizeof(*account->lateness));
-    if (!account->name || !account->lateness) {
+    account->pace = mem_zalloc(MEM_OTHER, sizeof(*account->pace));
+    if (!account->name || !account->lateness || !account->pace) {
         account_free(account);
         return NULL;
     }
@@ -155,6 +158,11 @@ const struct account *ledger_nth(const struct ledger *ledger, enum account_kind 
 const char *account_name(const struct account *account)
 {
     return account->name;
+}
+
+struct pace *account_pace(const struct account *account)
+{
+    return account->pace;
 }
 
 struct histogram *account_lateness(const struct account *account)

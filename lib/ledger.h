@@ -77,6 +77,15 @@ uint64_t ledger_sum(const struct ledger *ledger, enum account_kind kind, enum bo
 const struct account *ledger_nth(const struct ledger *ledger, enum account_kind kind, size_t n);
 const char *account_name(const struct account *account);
 
+/* Messages with a due time: when the first and the last were due, and when they were handed to the
+ * output. CLOCK_MONOTONIC. */
+struct pace {
+    atomic_uint_fast64_t count;
+    atomic_int_fast64_t first_due_ns, last_due_ns, first_out_ns, last_out_ns;
+};
+/* Written by the output's thread, read by any. */
+struct pace *account_pace(const struct account *account);
+
 /* How late messages with a due time reached this output, when it took them. Written by the output's
  * thread, read by any. */
 struct histogram *account_lateness(const struct account *account);

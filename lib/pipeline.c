@@ -106,6 +106,7 @@ int pipeline_add_output(struct pipeline *pipe, struct output *out, struct accoun
     lane->pipe = pipe;
     lane->out = out;
     lane->lateness = account_lateness(account);
+    lane->pace = account_pace(account);
     pipe->accounts[pipe->n_exits] = account;
     pipe->exits[pipe->n_exits++] = lane;
     if (limiter_new(&lane->limiter, limit) < 0 ||

@@ -36,7 +36,8 @@ struct exit_lane {
     struct pipeline *pipe;
     struct output *out;
     struct limiter *limiter;
-    struct histogram *lateness; /* the account's */
+    struct histogram *lateness; /* the account's, as is pace */
+    struct pace *pace;
     struct queue *queue;
     atomic_bool reopen;
     int64_t progress_ns; /* when a message last found its fate */

@@ -35,6 +35,21 @@ static void poll_output(struct exit_lane *lane, int wake_fd, int timeout_ms)
     lane->out->ops->poll(lane->out, wake_fd, timeout_ms);
 }
 
+/* A message that was due then has been handed over now. */
+static void note_time(struct exit_lane *lane, int64_t due_ns, int64_t now_ns)
+{
+    struct pace *pace = lane->pace;
+    uint64_t count = atomic_load_explicit(&pace->count, memory_order_relaxed);
+    histogram_add(lane->lateness, now_ns - due_ns);
+    if (count == 0) {
+        atomic_store_explicit(&pace->first_due_ns, due_ns, memory_order_relaxed);
+        atomic_store_explicit(&pace->first_out_ns, now_ns, memory_order_relaxed);
+    }
+    atomic_store_explicit(&pace->last_due_ns, due_ns, memory_order_relaxed);
+    atomic_store_explicit(&pace->last_out_ns, now_ns, memory_order_relaxed);
+    atomic_store_explicit(&pace->count, count + 1, memory_order_relaxed);
+}
+
 /* Takes msg. */
 static void write_one(struct exit_lane *lane, const struct msg *msg)
 {
@@ -51,7 +66,7 @@ static void write_one(struct exit_lane *lane, const struct msg *msg)
         r = out->ops->write(out, msg);
     }
     if (msg->due_ns != 0 && r != OUTPUT_SKIPPED)
-        histogram_add(lane->lateness, clock_mono_ns() - msg->due_ns);
+        note_time(lane, msg->due_ns, clock_mono_ns());
     switch (r) {
     case OUTPUT_DONE:
         book_one(out->books, BOOK_DELIVERED);
