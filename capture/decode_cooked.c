@@ -9,7 +9,7 @@
 
 static struct layer cooked_protocol(struct walk *w, uint16_t protocol)
 {
-    return protocol == SLL_802_2 ? (struct layer){decode_llc} : ethertype_layer(w, protocol);
+    return protocol == SLL_802_2 ? layer_of(decode_llc) : ethertype_layer(w, protocol);
 }
 
 struct layer decode_sll(struct walk *w)
@@ -30,13 +30,13 @@ static struct layer family_layer(struct walk *w, uint32_t family)
 {
     switch (family) {
     case 2:
-        return (struct layer){decode_ipv4};
+        return layer_of(decode_ipv4);
     case 10:
     case 23:
     case 24:
     case 28:
     case 30:
-        return (struct layer){decode_ipv6};
+        return layer_of(decode_ipv6);
     default:
         return layer_unknown(w);
     }

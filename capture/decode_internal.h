@@ -30,6 +30,11 @@ struct layer {
 };
 #define LAYER_END ((struct layer){.decode = NULL})
 
+static inline struct layer layer_of(struct layer (*decode)(struct walk *w))
+{
+    return (struct layer){.decode = decode};
+}
+
 struct walk {
     struct cursor in; /* what is left of the layer, as captured */
     uint32_t cut; /* bytes of the layer that were on the wire behind in */

@@ -18,9 +18,9 @@ struct layer decode_ip(struct walk *w)
 {
     uint8_t version = cursor_peek(&w->in) >> 4;
     if (version == 4)
-        return (struct layer){decode_ipv4};
+        return layer_of(decode_ipv4);
     if (version == 6)
-        return (struct layer){decode_ipv6};
+        return layer_of(decode_ipv6);
     return layer_malformed(w);
 }
 

@@ -54,7 +54,7 @@ static struct layer type_or_length(struct walk *w, uint16_t type)
     if (type >= ETHERTYPE_MIN)
         return ethertype_layer(w, type);
     walk_limit(w, type);
-    return (struct layer){decode_llc};
+    return layer_of(decode_llc);
 }
 
 struct layer decode_ethernet(struct walk *w)
@@ -76,7 +76,7 @@ struct layer decode_llc(struct walk *w)
 {
     uint32_t head = cursor_u24(&w->in);
     if (head == 0x060603) /* IP without SNAP */
-        return (struct layer){decode_ip};
+        return layer_of(decode_ip);
     if (head != 0xaaaa03)
         return layer_unknown(w);
     uint32_t oui = cursor_u24(&w->in);
@@ -84,7 +84,7 @@ struct layer decode_llc(struct walk *w)
     if (oui == 0 || oui == 0x0000f8) /* RFC 1042; bridge tunnel encapsulation (802.1H) */
         return ethertype_layer(w, type);
     if (oui == 0x0080c2 && (type == 0x0001 || type == 0x0007)) /* bridged 802.3 (RFC 2684) */
-        return (struct layer){decode_ethernet};
+        return layer_of(decode_ethernet);
     return layer_unknown(w);
 }
 
@@ -101,15 +101,15 @@ struct layer decode_mpls(struct walk *w)
             return LAYER_END;
     }
     if (looks_like_ip(w->in))
-        return (struct layer){decode_ip};
+        return layer_of(decode_ip);
     struct cursor behind_word = w->in;
     cursor_skip(&behind_word, 4);
     if (cursor_peek(&w->in) >> 4 == 0 && looks_like_ethernet(behind_word)) {
         w->in = behind_word; /* the control word of RFC 4448 */
-        return (struct layer){decode_ethernet};
+        return layer_of(decode_ethernet);
     }
     if (looks_like_ethernet(w->in))
-        return (struct layer){decode_ethernet};
+        return layer_of(decode_ethernet);
     return layer_unknown(w);
 }
 
@@ -123,7 +123,7 @@ struct layer decode_pppoe(struct walk *w)
         return layer_unknown(w);
     scope_add(w, SCOPE_PPPOE, session);
     walk_limit(w, len);
-    return (struct layer){decode_ppp};
+    return layer_of(decode_ppp);
 }
 
 /* RFC 1661 and 1662: address and control may be left out, and a zero byte of the protocol. */
@@ -136,11 +136,11 @@ struct layer decode_ppp(struct walk *w)
     if ((protocol & 1) == 0)
         protocol = (uint16_t)(protocol << 8 | cursor_u8(&w->in));
     if (protocol == PPP_IPV4)
-        return (struct layer){decode_ipv4};
+        return layer_of(decode_ipv4);
     if (protocol == PPP_IPV6)
-        return (struct layer){decode_ipv6};
+        return layer_of(decode_ipv6);
     if (protocol == PPP_MPLS)
-        return (struct layer){decode_mpls};
+        return layer_of(decode_mpls);
     return layer_unknown(w);
 }
 
@@ -151,7 +151,7 @@ struct layer decode_chdlc(struct walk *w)
     uint8_t address = cursor_u8(&in);
     uint8_t control = cursor_u8(&in);
     if (address == 0xff && control == 0x03)
-        return (struct layer){decode_ppp};
+        return layer_of(decode_ppp);
     uint16_t type = cursor_u16(&in);
     w->in = in;
     return ethertype_layer(w, type);

@@ -23,7 +23,7 @@ static struct layer decode_gre1(struct walk *w, uint16_t flags, uint16_t protoco
         return layer_unknown(w);
     cursor_skip(&w->in, flags & GRE_ACK ? 8 : 4);
     walk_limit(w, len);
-    return (struct layer){decode_ppp};
+    return layer_of(decode_ppp);
 }
 
 struct layer decode_gre(struct walk *w)
@@ -41,7 +41,7 @@ struct layer decode_gre(struct walk *w)
     if (flags & GRE_SEQUENCE)
         cursor_skip(&w->in, 4);
     else if (protocol == GRE_ERSPAN) /* type I has no header of its own */
-        return (struct layer){decode_ethernet};
+        return layer_of(decode_ethernet);
     return ethertype_layer(w, protocol);
 }
 
@@ -51,7 +51,7 @@ static struct layer erspan_vlan(struct walk *w, uint16_t head)
 {
     if ((head & 0xfff) != 0)
         scope_add(w, SCOPE_VLAN, head & 0xfff);
-    return (struct layer){decode_ethernet};
+    return layer_of(decode_ethernet);
 }
 
 struct layer decode_erspan2(struct walk *w)
@@ -71,14 +71,14 @@ struct layer decode_erspan3(struct walk *w)
     if (head >> 12 != 2)
         return layer_unknown(w);
     struct layer next = erspan_vlan(w, head);
-    return (tail >> 10 & 0x1f) == 2 ? (struct layer){decode_ip} : next; /* frame type */
+    return (tail >> 10 & 0x1f) == 2 ? layer_of(decode_ip) : next; /* frame type */
 }
 
 /* RFC 3378. */
 struct layer decode_etherip(struct walk *w)
 {
     uint16_t head = cursor_u16(&w->in);
-    return head == 0x3000 ? (struct layer){decode_ethernet} : layer_unknown(w);
+    return head == 0x3000 ? layer_of(decode_ethernet) : layer_unknown(w);
 }
 
 /* RFC 3931, 4.1.1. How long cookie and sublayer are was agreed in the control connection. */
@@ -90,7 +90,7 @@ struct layer decode_l2tpv3(struct walk *w)
     for (int n = 0; n <= 3 && cursor_ok(&in); n++, cursor_skip(&in, 4)) {
         if (looks_like_ethernet(in)) {
             w->in = in;
-            return (struct layer){decode_ethernet};
+            return layer_of(decode_ethernet);
         }
     }
     return layer_unknown(w);
@@ -100,15 +100,15 @@ struct layer next_protocol_layer(struct walk *w, uint8_t protocol)
 {
     switch (protocol) {
     case 1:
-        return (struct layer){decode_ipv4};
+        return layer_of(decode_ipv4);
     case 2:
-        return (struct layer){decode_ipv6};
+        return layer_of(decode_ipv6);
     case 3:
-        return (struct layer){decode_ethernet};
+        return layer_of(decode_ethernet);
     case 4:
-        return (struct layer){decode_nsh};
+        return layer_of(decode_nsh);
     case 5:
-        return (struct layer){decode_mpls};
+        return layer_of(decode_mpls);
     default:
         return layer_unknown(w);
     }

@@ -4,8 +4,8 @@
 #include "capture/decode_internal.h"
 
 #define VXLAN_HAS_VNI 0x08
-#define VXLAN_POLICY 0x80 /* group based policy: its group is in bytes 2 and 3 */
-#define GPE_MASK 0xfd /* version, VNI, no BUM: all but OAM */
+#define GPE_VERSION 0x30
+#define GPE_HAS_NEXT 0x04
 #define GTP_G_PDU 255
 #define L2TP_CONTROL 0x8000
 #define L2TP_LENGTH 0x4000
@@ -24,21 +24,21 @@ static bool accept(struct walk *w, const struct cursor *in)
     return true;
 }
 
-/* RFC 7348. */
+/* RFC 7348: the other bits are to be ignored. */
 static struct layer decode_vxlan(struct walk *w)
 {
     struct cursor in = w->in;
     uint8_t flags = cursor_u8(&in);
     cursor_skip(&in, 3);
     uint32_t vni = cursor_u24(&in);
-    uint8_t reserved = cursor_u8(&in);
-    if ((flags & ~VXLAN_POLICY) != VXLAN_HAS_VNI || reserved != 0 || !accept(w, &in))
+    cursor_skip(&in, 1);
+    if ((flags & VXLAN_HAS_VNI) == 0 || !looks_like_ethernet(in) || !accept(w, &in))
         return layer_unknown(w);
     scope_add(w, SCOPE_VXLAN, vni);
-    return (struct layer){decode_ethernet};
+    return layer_of(decode_ethernet);
 }
 
-/* draft-ietf-nvo3-vxlan-gpe. */
+/* draft-ietf-nvo3-vxlan-gpe: version 0. */
 static struct layer decode_vxlan_gpe(struct walk *w)
 {
     struct cursor in = w->in;
@@ -47,11 +47,11 @@ static struct layer decode_vxlan_gpe(struct walk *w)
     uint8_t next = cursor_u8(&in);
     uint32_t vni = cursor_u24(&in);
     cursor_skip(&in, 1);
-    bool has_next = flags & 0x04;
-    if ((flags & 0xf1) != 0 || (flags & VXLAN_HAS_VNI) == 0 || !accept(w, &in))
+    bool is_valid = (flags & VXLAN_HAS_VNI) && (flags & GPE_VERSION) == 0;
+    if (!is_valid || !accept(w, &in))
         return layer_unknown(w);
     scope_add(w, SCOPE_VXLAN, vni);
-    return has_next ? next_protocol_layer(w, next) : (struct layer){decode_ethernet};
+    return flags & GPE_HAS_NEXT ? next_protocol_layer(w, next) : layer_of(decode_ethernet);
 }
 
 /* RFC 8926. */
@@ -91,7 +91,7 @@ static struct layer decode_gtp(struct walk *w)
     }
     if (flags >> 4 != 3 || type != GTP_G_PDU || !looks_like_ip(in) || !accept(w, &in))
         return layer_unknown(w);
-    return (struct layer){decode_ip};
+    return layer_of(decode_ip);
 }
 
 /* RFC 4380, 5.1.1: at most one of each indication. */
@@ -112,7 +112,7 @@ static struct layer decode_teredo(struct walk *w)
     }
     if (!looks_like_ip(in) || cursor_peek(&in) >> 4 != 6 || !accept(w, &in))
         return layer_unknown(w);
-    return (struct layer){decode_ipv6};
+    return layer_of(decode_ipv6);
 }
 
 /* RFC 2661, 3.1; with version 3, RFC 3931, 4.1.2.1. */
@@ -124,7 +124,7 @@ static struct layer decode_l2tp(struct walk *w)
         return layer_unknown(w);
     if ((flags & L2TP_VERSION) == 3) {
         cursor_skip(&in, 2);
-        return accept(w, &in) ? (struct layer){decode_l2tpv3} : layer_unknown(w);
+        return accept(w, &in) ? layer_of(decode_l2tpv3) : layer_unknown(w);
     }
     if (flags & L2TP_LENGTH) {
         uint16_t len = cursor_u16(&in);
@@ -137,7 +137,7 @@ static struct layer decode_l2tp(struct walk *w)
         cursor_skip(&in, cursor_u16(&in));
     if ((flags & L2TP_VERSION) != 2 || !accept(w, &in))
         return layer_unknown(w);
-    return (struct layer){decode_ppp};
+    return layer_of(decode_ppp);
 }
 
 /* draft-massar-v6ops-ayiya. */

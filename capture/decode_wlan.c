@@ -44,7 +44,7 @@ static struct layer data_frame(struct walk *w, bool is_padded)
     }
     if (is_padded)
         cursor_skip(&w->in, -header_len % 4);
-    return (struct layer){decode_llc};
+    return layer_of(decode_llc);
 }
 
 struct layer decode_wlan(struct walk *w)
