@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/unit/unit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "capture/decode.h"
+#include "lib/mem.h"
+#include "tests/unit/decode_cases.h"
+#include "tests/unit/packet.h"
+
+static struct books books;
+static struct decoder *decoder;
+
+static void setup(void)
+{
+    memset(&books, 0, sizeof(books));
+    ck_assert_int_eq(decoder_new(&decoder, &books), 0);
+}
+
+static void teardown(void)
+{
+    decoder_free(decoder);
+    for (enum mem_tag tag = 0; tag < MEM_TAGS; tag++)
+        ck_assert_int_eq(mem_used(tag), 0);
+}
+
+/* From a block of exactly len bytes, so that the sanitizer sees a read beyond it. The segment's
+ * payload is checked before the block goes. */
+static bool decode_exact(int link_type, const struct pkt *p, size_t len, struct segment *s)
+{
+    uint8_t *exact = malloc(len ? len : 1);
+    memcpy(exact, pkt_bytes(p), len);
+    struct packet packet = {exact, (uint32_t)len, (uint32_t)pkt_len(p), 1234567890};
+    bool found = decode_packet(decoder, link_type, &packet, s);
+    if (found) {
+        ck_assert_uint_le(s->len, PACKET_PAYLOAD_LEN);
+        ck_assert_int_eq(memcmp(s->payload, PACKET_PAYLOAD, s->len), 0);
+    }
+    free(exact);
+    return found;
+}
+
+static struct segment decode_layers(int link_type, const char *layers)
+{
+    struct pkt p;
+    struct segment s = {0};
+    pkt_build(&p, layers);
+    ck_assert_msg(decode_exact(link_type, &p, pkt_len(&p), &s), "not found: %s", layers);
+    return s;
+}
+
+/* The counter that a packet without a segment goes to. */
+static enum book why_skipped(int link_type, const char *layers)
+{
+    struct pkt p;
+    struct segment s;
+    pkt_build(&p, layers);
+    memset(&books, 0, sizeof(books));
+    ck_assert_msg(!decode_exact(link_type, &p, pkt_len(&p), &s), "found: %s", layers);
+    uint64_t sum = 0;
+    enum book why = BOOKS;
+    for (enum book b = 0; b < BOOKS; b++) {
+        sum += book_get(&books, b);
+        why = book_get(&books, b) ? b : why;
+    }
+    ck_assert_msg(sum == 1, "counted %d times: %s", (int)sum, layers);
+    return why;
+}
+
+START_TEST(every_field_of_the_segment_is_set)
+{
+    struct segment s = decode_layers(DLT_EN10MB, "eth:0800 ip4:06 tcpo");
+    const uint8_t src[16] = {10, 0, 0, 1}, dst[16] = {10, 0, 0, 2};
+    ck_assert_mem_eq(s.src.addr, src, 16);
+    ck_assert_mem_eq(s.dst.addr, dst, 16);
+    ck_assert_uint_eq(s.src.family, 4);
+    ck_assert_uint_eq(s.dst.family, 4);
+    ck_assert_uint_eq(s.src.port, 40000);
+    ck_assert_uint_eq(s.dst.port, 8080);
+    ck_assert_uint_eq(s.scope, 0);
+    ck_assert_int_eq(s.ts_ns, 1234567890);
+    ck_assert_uint_eq(s.seq, PACKET_SEQ);
+    ck_assert_uint_eq(s.ack, PACKET_ACK);
+    ck_assert_uint_eq(s.window, 512);
+    ck_assert_uint_eq(s.flags, TCP_PSH | TCP_ACK);
+    ck_assert_uint_eq(s.len, PACKET_PAYLOAD_LEN);
+    ck_assert_uint_eq(s.wire_len, PACKET_PAYLOAD_LEN);
+}
+END_TEST
+
+START_TEST(every_encapsulation_leads_to_the_innermost_segment)
+{
+    const struct decode_case *c = &decode_cases[_i];
+    struct segment s = decode_layers(c->link_type, c->layers);
+    const uint8_t v4[16] = {10, 0, 0, 1}, v6[16] = {0xfd, [15] = 1};
+    ck_assert_msg(memcmp(s.src.addr, s.src.family == 4 ? v4 : v6, 16) == 0, "%s", c->layers);
+    ck_assert_uint_eq(s.dst.family, s.src.family);
+    ck_assert_uint_eq(s.src.port, 40000);
+    ck_assert_uint_eq(s.dst.port, 8080);
+    ck_assert_uint_eq(s.seq, PACKET_SEQ);
+    ck_assert_msg(s.len == PACKET_PAYLOAD_LEN && s.wire_len == s.len, "%s", c->layers);
+    ck_assert_msg((s.scope != 0) == c->is_scoped, "%s: scope %lx", c->layers,
+                  (unsigned long)s.scope);
+}
+END_TEST
+
+START_TEST(a_packet_cut_anywhere_is_read_within_its_bytes)
+{
+    const struct decode_case *c = &decode_cases[_i];
+    struct pkt p;
+    pkt_build(&p, c->layers);
+    for (size_t len = 0; len < pkt_len(&p); len++) {
+        struct segment s = {0};
+        memset(&books, 0, sizeof(books));
+        bool found = decode_exact(c->link_type, &p, len, &s);
+        uint64_t skipped = book_get(&books, BOOK_SKIPPED_MALFORMED) +
+                           book_get(&books, BOOK_SKIPPED_LINK) +
+                           book_get(&books, BOOK_SKIPPED_NOT_TCP);
+        ck_assert_uint_eq(skipped, found ? 0 : 1);
+        if (len + PACKET_PAYLOAD_LEN < pkt_len(&p)) {
+            ck_assert_msg(!found || s.len == 0, "%s cut to %zu", c->layers, len);
+            continue;
+        }
+        ck_assert_msg(found, "%s cut to %zu", c->layers, len);
+        ck_assert_uint_eq(s.len, PACKET_PAYLOAD_LEN - (pkt_len(&p) - len));
+        ck_assert_uint_eq(s.wire_len, PACKET_PAYLOAD_LEN);
+    }
+}
+END_TEST
+
+/* Decodes p from an exact block. True when the segment, if any, lies within it and the packet was
+ * counted once. */
+static bool is_decoded_within_bounds(int link_type, const struct pkt *p)
+{
+    uint8_t *exact = malloc(pkt_len(p));
+    memcpy(exact, pkt_bytes(p), pkt_len(p));
+    struct packet packet = {exact, (uint32_t)pkt_len(p), (uint32_t)pkt_len(p), 1};
+    struct segment s;
+    memset(&books, 0, sizeof(books));
+    bool found = decode_packet(decoder, link_type, &packet, &s);
+    bool is_inside = !found || (s.payload >= exact && s.payload + s.len <= exact + pkt_len(p));
+    uint64_t counted = book_get(&books, BOOK_SKIPPED_MALFORMED) +
+                       book_get(&books, BOOK_SKIPPED_LINK) +
+                       book_get(&books, BOOK_SKIPPED_NOT_TCP) + book_get(&books, BOOK_FRAGMENTS);
+    free(exact);
+    return is_inside && counted + found == 1;
+}
+
+START_TEST(a_packet_with_any_byte_changed_is_read_within_its_bytes)
+{
+    const struct decode_case *c = &decode_cases[_i];
+    struct pkt p;
+    pkt_build(&p, c->layers);
+    size_t head = pkt_len(&p) - PACKET_PAYLOAD_LEN;
+    for (size_t at = 0; at < head; at++) {
+        uint8_t *byte = p.room + p.start + at, old = *byte;
+        uint8_t others[] = {0, 1, 0x7f, 0xff, old ^ 1, old ^ 4, old ^ 0x10, old ^ 0x80};
+        for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+            *byte = others[i];
+            bool is_fine = is_decoded_within_bounds(c->link_type, &p);
+            ck_assert_msg(is_fine, "%s: byte %zu is %d", c->layers, at, *byte);
+        }
+        *byte = old;
+    }
+}
+END_TEST
+
+START_TEST(padding_and_trailers_are_no_payload)
+{
+    const char *const layers[] = {
+        "eth:0800 ip4:06 tcp",
+        "eth:86dd ip6:06 tcp",
+        "eth:8100 x:00070800 ip4:06 tcp",
+        "8023 x:aaaa030000000800 ip4:06 tcp",
+        "eth:8864 x:11000001 len:0 x:0021 ip4:06 tcp",
+        "eth:0800 ip4:11 udp:12b5 x:0800000000002a00 eth:0800 ip4:06 tcp",
+    };
+    for (size_t i = 0; i < ARRAY_LEN(layers); i++) {
+        struct pkt plain, padded;
+        struct segment s;
+        pkt_build(&plain, layers[i]);
+        pkt_init(&padded);
+        pkt_prepend(&padded, "\xa5\xa5\xa5\xa5\xa5", 5);
+        pkt_prepend(&padded, pkt_bytes(&plain), pkt_len(&plain));
+        ck_assert(decode_exact(DLT_EN10MB, &padded, pkt_len(&padded), &s));
+        ck_assert_uint_eq(s.len, PACKET_PAYLOAD_LEN);
+        ck_assert_uint_eq(s.wire_len, PACKET_PAYLOAD_LEN);
+        /* cut in the padding, nothing is missing */
+        ck_assert(decode_exact(DLT_EN10MB, &padded, pkt_len(&padded) - 3, &s));
+        ck_assert_uint_eq(s.wire_len, PACKET_PAYLOAD_LEN);
+    }
+}
+END_TEST
+
+START_TEST(a_length_of_zero_means_all_there_is)
+{
+    struct pkt p;
+    struct segment s;
+    pkt_build(&p, "eth:0800 ip4:06 tcp");
+    p.room[p.start + 14 + 2] = p.room[p.start + 14 + 3] = 0;
+    ck_assert(decode_exact(DLT_EN10MB, &p, pkt_len(&p), &s));
+    ck_assert_uint_eq(s.len, PACKET_PAYLOAD_LEN);
+    ck_assert(decode_exact(DLT_EN10MB, &p, pkt_len(&p) - 10, &s));
+    ck_assert_uint_eq(s.len, PACKET_PAYLOAD_LEN - 10);
+    ck_assert_uint_eq(s.wire_len, PACKET_PAYLOAD_LEN);
+    pkt_build(&p, "eth:86dd ip6:06 tcp");
+    p.room[p.start + 14 + 4] = p.room[p.start + 14 + 5] = 0;
+    ck_assert(decode_exact(DLT_EN10MB, &p, pkt_len(&p), &s));
+    ck_assert_uint_eq(s.len, PACKET_PAYLOAD_LEN);
+}
+END_TEST
+
+START_TEST(a_header_cut_in_its_options_tells_how_much_was_not_captured)
+{
+    struct pkt p;
+    struct segment s;
+    pkt_build(&p, "eth:0800 ip4:06 tcpo");
+    ck_assert(decode_exact(DLT_EN10MB, &p, 14 + 20 + 20 + 5, &s));
+    ck_assert_uint_eq(s.len, 0);
+    ck_assert_uint_eq(s.wire_len, PACKET_PAYLOAD_LEN);
+    ck_assert_uint_eq(s.seq, PACKET_SEQ);
+}
+END_TEST
+
+START_TEST(the_short_way_and_the_long_way_agree)
+{
+    struct segment s = decode_layers(DLT_EN10MB, "eth:0800 ip4:06 tcpo");
+    struct segment t = decode_layers(DLT_EN10MB, "eth:8100 x:00000800 ip4:06 tcpo");
+    s.payload = t.payload = NULL;
+    ck_assert_mem_eq(&s.src, &t.src, offsetof(struct endpoint, family) + 1);
+    ck_assert_mem_eq(&s.dst, &t.dst, offsetof(struct endpoint, family) + 1);
+    ck_assert_uint_eq(s.scope, t.scope);
+    ck_assert_int_eq(s.ts_ns, t.ts_ns);
+    ck_assert_uint_eq(s.seq, t.seq);
+    ck_assert_uint_eq(s.ack, t.ack);
+    ck_assert_uint_eq(s.window, t.window);
+    ck_assert_uint_eq(s.flags, t.flags);
+    ck_assert_uint_eq(s.len, t.len);
+    ck_assert_uint_eq(s.wire_len, t.wire_len);
+}
+END_TEST
+
+START_TEST(ids_that_both_directions_share_make_scopes_and_no_others)
+{
+    static const struct {
+        const char *a, *b;
+        bool same;
+    } pairs[] = {
+        {"eth:8100 x:00070800 ip4:06 tcp", "eth:8100 x:e0070800 ip4:06 tcp", true},
+        {"eth:8100 x:00070800 ip4:06 tcp", "eth:8100 x:00080800 ip4:06 tcp", false},
+        {"eth:8100 x:00070800 ip4:06 tcp", "eth:88a8 x:00070800 ip4:06 tcp", true},
+        {"eth:8100 x:00078100 x:00080800 ip4:06 tcp", "eth:8100 x:00088100 x:00070800 ip4:06 tcp",
+         false},
+        {"eth:8100 x:00078100 x:00070800 ip4:06 tcp", "eth:8100 x:00070800 ip4:06 tcp", false},
+        {"eth:0800 ip4:11 udp:12b5 x:0800000000002a00 eth:0800 ip4:06 tcp",
+         "eth:0800 ip4:11 udp:12b5 x:0800000000002b00 eth:0800 ip4:06 tcp", false},
+        {"eth:0800 ip4:11 udp:12b5 x:0800000000000700 eth:0800 ip4:06 tcp",
+         "eth:8100 x:00070800 ip4:06 tcp", false},
+        {"eth:0800 ip4:2f x:20000800 x:0000002a ip4:06 tcp",
+         "eth:0800 ip4:2f x:20000800 x:0000002b ip4:06 tcp", false},
+        {"eth:0800 ip4:11 udp:0868 x:30ff len:-4 x:00000001 ip4:06 tcp",
+         "eth:0800 ip4:11 udp:0868 x:30ff len:-4 x:00000002 ip4:06 tcp", true},
+        {"eth:8847 x:00010140 ip4:06 tcp", "eth:0800 ip4:06 tcp", true},
+        {"eth:0800 ip4:04 ip4:06 tcp", "eth:0800 ip4:06 tcp", true},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+        struct segment a = decode_layers(DLT_EN10MB, pairs[i].a);
+        struct segment b = decode_layers(DLT_EN10MB, pairs[i].b);
+        ck_assert_msg((a.scope == b.scope) == pairs[i].same, "%s, %s", pairs[i].a, pairs[i].b);
+    }
+}
+END_TEST
+
+START_TEST(what_is_skipped_is_counted_by_kind)
+{
+    static const struct {
+        int link_type;
+        const char *layers;
+        enum book why;
+    } cases[] = {
+        {DLT_EN10MB, "eth:0806 x:0001080006040001", BOOK_SKIPPED_LINK},
+        {DLT_EN10MB, "8023 x:424203000000", BOOK_SKIPPED_LINK},
+        {DLT_EN10MB, "eth:8863 x:11090000 x:0000", BOOK_SKIPPED_LINK},
+        {DLT_NULL, "x:00000007 ip4:06 tcp", BOOK_SKIPPED_LINK},
+        {DLT_PPP, "x:ff03c021 x:01010004", BOOK_SKIPPED_LINK},
+        {147, "eth:0800 ip4:06 tcp", BOOK_SKIPPED_LINK},
+        {-1, "eth:0800 ip4:06 tcp", BOOK_SKIPPED_LINK},
+        {100000, "eth:0800 ip4:06 tcp", BOOK_SKIPPED_LINK},
+        {DLT_IEEE802_11, "x:80000000 x:010101010101 x:020202020202 x:030303030303 x:1000",
+         BOOK_SKIPPED_LINK},
+        {DLT_IEEE802_11, "x:08410000 x:010101010101 x:020202020202 x:030303030303 x:1000 x:00",
+         BOOK_SKIPPED_LINK},
+        {DLT_EN10MB, "eth:0800 ip4:01 x:0800000000000000", BOOK_SKIPPED_NOT_TCP},
+        {DLT_EN10MB, "eth:86dd ip6:3a x:8000000000000000", BOOK_SKIPPED_NOT_TCP},
+        {DLT_EN10MB, "eth:86dd ip6:3b", BOOK_SKIPPED_NOT_TCP},
+        {DLT_EN10MB, "eth:0800 ip4:32 x:00000001000000010000", BOOK_SKIPPED_NOT_TCP},
+        {DLT_EN10MB, "eth:0800 ip4:11 udp:0035 x:0001", BOOK_SKIPPED_NOT_TCP},
+        {DLT_EN10MB, "eth:0800 ip4:2f x:0000ffff ip4:06 tcp", BOOK_SKIPPED_NOT_TCP},
+        {DLT_EN10MB, "eth:0800 ip4:2f x:2001880b x:00000001 x:00000001", BOOK_SKIPPED_NOT_TCP},
+        /* a tunnel's port alone is no tunnel */
+        {DLT_EN10MB, "eth:0800 ip4:11 udp:12b5 x:00", BOOK_SKIPPED_NOT_TCP},
+        {DLT_EN10MB, "eth:0800 ip4:11 udp:12b5 x:0000000000002a00 eth:0800 ip4:06 tcp",
+         BOOK_SKIPPED_NOT_TCP},
+        {DLT_EN10MB, "eth:0800 ip4:11 udp:17c1 x:4000655800002a00 eth:0800 ip4:06 tcp",
+         BOOK_SKIPPED_NOT_TCP},
+        {DLT_EN10MB, "eth:0800 ip4:11 udp:0868 x:3001 len:-4 x:00000000", BOOK_SKIPPED_NOT_TCP},
+        {DLT_EN10MB, "eth:0800 ip4:11 udp:0dd8 x:60", BOOK_SKIPPED_NOT_TCP},
+        {DLT_EN10MB, "eth:0800 ip4:11 udp:06a5 x:c802 x:00140000", BOOK_SKIPPED_NOT_TCP},
+        {DLT_EN10MB, "eth:0800 ip4:11 udp:13d0 x:44520029", BOOK_SKIPPED_NOT_TCP},
+        /* headers that contradict themselves */
+        {DLT_EN10MB, "eth:0800 x:6500", BOOK_SKIPPED_MALFORMED},
+        {DLT_EN10MB, "eth:0800 ip6:06 tcp", BOOK_SKIPPED_MALFORMED},
+        {DLT_EN10MB, "eth:86dd ip4:06 tcp", BOOK_SKIPPED_MALFORMED},
+        {DLT_EN10MB, "eth:0800 x:44000028000000004006 x:0000 x:0a0000010a000002 tcp",
+         BOOK_SKIPPED_MALFORMED},
+        {DLT_EN10MB, "eth:0800 x:45000013000000004006 x:0000 x:0a0000010a000002 tcp",
+         BOOK_SKIPPED_MALFORMED},
+        {DLT_EN10MB, "eth:0800 ip4:06 x:9c401f900000000100000000401002000000 x:0000",
+         BOOK_SKIPPED_MALFORMED},
+        {DLT_EN10MB, "eth:0800 ip4:06 x:9c401f900000000100000000f01002000000 x:0000",
+         BOOK_SKIPPED_MALFORMED},
+        {DLT_EN10MB, "eth:86dd ip6:00 x:06ff010400000000 tcp", BOOK_SKIPPED_MALFORMED},
+        {DLT_EN10MB, "eth:894f x:0fc10203 x:0000010a eth:0800 ip4:06 tcp", BOOK_SKIPPED_MALFORMED},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+        ck_assert_msg(why_skipped(cases[i].link_type, cases[i].layers) == cases[i].why, "%s",
+                      cases[i].layers);
+}
+END_TEST
+
+/* n times layers in front of a segment. */
+static void nest(struct pkt *p, int n, const char *layers, const char *inner)
+{
+    pkt_build(p, inner);
+    for (int i = 0; i < n; i++)
+        pkt_wrap(p, layers);
+    pkt_wrap(p, "eth:86dd");
+}
+
+START_TEST(nesting_is_followed_eight_tunnels_deep_and_not_for_ever)
+{
+    struct pkt p;
+    struct segment s;
+    nest(&p, 8, "ip6:29", "ip6:06 tcp");
+    ck_assert(decode_exact(DLT_EN10MB, &p, pkt_len(&p), &s));
+    nest(&p, 8, "ip6:11 udp:12b5 x:0800000000002a00 eth:86dd", "ip6:06 tcp");
+    ck_assert(decode_exact(DLT_EN10MB, &p, pkt_len(&p), &s));
+    nest(&p, 100, "ip6:29", "ip6:06 tcp");
+    ck_assert(!decode_exact(DLT_EN10MB, &p, pkt_len(&p), &s));
+    pkt_build(&p, "x:0600000000000000 tcp");
+    for (int i = 0; i < 200; i++)
+        pkt_prepend(&p, "\x3c\0\0\0\0\0\0", 8);
+    pkt_wrap(&p, "eth:86dd ip6:3c");
+    ck_assert(!decode_exact(DLT_EN10MB, &p, pkt_len(&p), &s));
+    pkt_build(&p, "ip4:06 tcp");
+    for (int i = 0; i < 1000; i++)
+        pkt_prepend(&p, "\0\1\0\x40", 4);
+    pkt_wrap(&p, "eth:8847");
+    ck_assert(!decode_exact(DLT_EN10MB, &p, pkt_len(&p), &s));
+    ck_assert_uint_eq(book_get(&books, BOOK_SKIPPED_MALFORMED), 3);
+}
+END_TEST
+
+START_TEST(known_link_types_are_those_that_are_decoded)
+{
+    for (size_t i = 0; i < ARRAY_LEN(decode_cases); i++)
+        ck_assert(decoder_knows(decode_cases[i].link_type));
+    ck_assert(!decoder_knows(-1));
+    ck_assert(!decoder_knows(147));
+    ck_assert(!decoder_knows(1 << 30));
+}
+END_TEST
+
+Suite *suite(void)
+{
+    const TTest *const tests[] = {
+        every_field_of_the_segment_is_set,
+        padding_and_trailers_are_no_payload,
+        a_length_of_zero_means_all_there_is,
+        a_header_cut_in_its_options_tells_how_much_was_not_captured,
+        the_short_way_and_the_long_way_agree,
+        ids_that_both_directions_share_make_scopes_and_no_others,
+        what_is_skipped_is_counted_by_kind,
+        nesting_is_followed_eight_tunnels_deep_and_not_for_ever,
+        known_link_types_are_those_that_are_decoded,
+    };
+    Suite *s = suite_create("decode");
+    TCase *tc = tcase_create("decode");
+    tcase_add_checked_fixture(tc, setup, teardown);
+    for (size_t i = 0; i < ARRAY_LEN(tests); i++)
+        tcase_add_test(tc, tests[i]);
+    int n = ARRAY_LEN(decode_cases);
+    tcase_add_loop_test(tc, every_encapsulation_leads_to_the_innermost_segment, 0, n);
+    tcase_add_loop_test(tc, a_packet_cut_anywhere_is_read_within_its_bytes, 0, n);
+    tcase_add_loop_test(tc, a_packet_with_any_byte_changed_is_read_within_its_bytes, 0, n);
+    suite_add_tcase(s, tc);
+    return s;
+}
