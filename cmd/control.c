@@ -22,8 +22,11 @@ int control_init(struct err *err)
     sigaddset(&set, SIGHUP);
     sigaddset(&set, SIGUSR1);
     /* a reader that went away is an error of write(2), not the end of the program */
-    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || sigprocmask(SIG_BLOCK, &set, NULL) == -1)
-        return err_sys(err, errno, "signals");
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR)
+        return err_sys(err, errno, "SIGPIPE");
+    int errnum = pthread_sigmask(SIG_BLOCK, &set, NULL);
+    if (errnum != 0)
+        return err_sys(err, errnum, "signals");
     signals_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     return signals_fd == -1 ? err_sys(err, errno, "signalfd") : 0;
 }

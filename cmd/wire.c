@@ -55,8 +55,10 @@ static int split_limit(struct wiring *w, const char *option, const char *value, 
     if (r < 0)
         return r;
     char *address = mem_strdup(MEM_OTHER, value);
-    if (!address)
-        return err_sys(w->err, ENOMEM, "--%s", option);
+    if (!address) {
+        err_sys(w->err, ENOMEM, "--%s", option);
+        return -ENOMEM;
+    }
     address[len] = '\0';
     *copy = address;
     return 0;
@@ -130,6 +132,11 @@ static int open_merged(struct wiring *w, const struct input_ops *ops)
         int r = limit_parse(ops->option, value, &len, &one, w->err);
         if (r < 0)
             return r;
+        if (one.rps) /* it is to pace there, and must not drop instead */
+            return err_usage(w->err,
+                             "--%s \"%s\": a fixed rate of replay is not available in this version "
+                             "(|200%% sets the speed; |N on the output limits the rate)",
+                             ops->option, value);
         if (n == MAX_ADDRESSES)
             return err_usage(w->err, "--%s: more than %d values", ops->option, MAX_ADDRESSES);
         if (one.kind == LIMIT_RATE && limit.kind == LIMIT_RATE && one.rate != limit.rate)

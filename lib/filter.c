@@ -18,8 +18,8 @@ struct filter_chain {
 int filter_chain_new(struct filter_chain **chainp, const struct filter_ops *const *ops,
                      size_t n_ops, const struct options *options, struct err *err)
 {
-    struct filter_chain *chain =
-        mem_zalloc(MEM_OTHER, sizeof(*chain) + n_ops * sizeof(chain->filters[0]));
+    size_t size = sizeof(struct filter_chain) + n_ops * sizeof(void *);
+    struct filter_chain *chain = mem_zalloc(MEM_OTHER, size);
     if (!chain)
         return err_sys(err, ENOMEM, "filters");
     int r = 0;

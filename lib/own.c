@@ -45,7 +45,7 @@ static bool to_endpoint(const struct sockaddr_storage *from, struct endpoint *to
 
 void own_note(int fd)
 {
-    struct sockaddr_storage local, peer;
+    struct sockaddr_storage local = {0}, peer = {0};
     socklen_t local_len = sizeof(local), peer_len = sizeof(peer);
     struct msg ends = {0};
     if (getsockname(fd, (struct sockaddr *)&local, &local_len) == -1 ||
