@@ -36,7 +36,7 @@ step()
         return 0
     fi
     echo "not ok $steps - $name" >>"$logs/steps.tap"
-    tail -n 60 "$logs/step-$steps.log"
+    grep -vE "^(\[|Compiler for|Program |Run-time)" "$logs/step-$steps.log" | tail -n 40
     return 1
 }
 
