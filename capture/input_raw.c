@@ -54,16 +54,27 @@ static void own_put(struct sink *sink, const struct msg *msg)
     sink_put(raw->out, msg);
 }
 
-static bool is_file(const struct options *options)
+/* gor's rule too: a name that ends in pcap is a file's, whatever the engine. */
+static bool is_file(const struct input_args *args)
 {
-    return strcmp(options_string(options, "input-raw-engine"), "pcap_file") == 0;
+    static const char *const endings[] = {"pcap", "pcapng", "pcap.gz", "pcapng.gz"};
+    const char *text = args->addresses[0], *colon = strrchr(text, ':');
+    size_t len = colon && strspn(colon + 1, "0123456789,") == strlen(colon + 1)
+                     ? (size_t)(colon - text)
+                     : strlen(text);
+    for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
+        size_t end = strlen(endings[i]);
+        if (len > end && memcmp(text + len - end, endings[i], end) == 0)
+            return true;
+    }
+    return strcmp(options_string(args->options, "input-raw-engine"), "pcap_file") == 0;
 }
 
 static int open_source(struct raw *raw, const struct input_args *args, struct err *err)
 {
     struct raw_address address;
     const char *text = args->addresses[0];
-    bool file = is_file(args->options);
+    bool file = is_file(args);
     int r =
         file ? raw_address_parse_file(&address, text, err) : raw_address_parse(&address, text, err);
     if (r == 0)
@@ -121,7 +132,7 @@ static int raw_open(struct input **inp, const struct input_args *args, struct er
     struct raw *raw = mem_zalloc(MEM_OTHER, sizeof(*raw));
     if (!raw)
         return err_sys(err, ENOMEM, "--input-raw");
-    raw->base.ops = is_file(args->options) ? &input_raw_file : &input_raw;
+    raw->base.ops = is_file(args) ? &input_raw_file : &input_raw;
     raw->own.put = own_put;
     raw->books = args->books;
     raw->stop_fd = args->stop_fd;

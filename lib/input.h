@@ -13,7 +13,8 @@
 #include "lib/options.h"
 #include "lib/sink.h"
 
-/* What an input is opened with. All pointers are borrowed and outlive the input. */
+/* What an input is opened with. All pointers are borrowed; addresses only until open() returns, the
+ * others outlive the input. */
 struct input_args {
     const char *const *addresses; /* values of its option, suffix included; all of them when
                                      input_ops.merges, else one */

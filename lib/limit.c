@@ -50,8 +50,9 @@ int limit_parse(const char *option, const char *text, size_t *address_len, struc
     const char *value = bar + 1;
     size_t len = strlen(value);
     bool percent = value[len - 1] == '%';
+    bool rps = len > 3 && strcmp(value + len - 3, "rps") == 0;
     double number;
-    if (!parse_decimal(value, percent ? len - 1 : len, &number))
+    if (!parse_decimal(value, len - (percent ? 1 : 0) - (rps ? 3 : 0), &number))
         return err_usage(err,
                          "--%s \"%s\": cannot read the limit \"%s\" (use |N for N per second, or "
                          "|N%% for a percentage)",
@@ -60,6 +61,7 @@ int limit_parse(const char *option, const char *text, size_t *address_len, struc
         return err_usage(err, "--%s \"%s\": the limit \"%s\" must be more than 0 and at most %s",
                          option, text, value, percent ? "1000000%" : "10000000");
     found.kind = percent ? LIMIT_PERCENT : LIMIT_RATE;
+    found.rps = rps;
     found.rate = percent ? 0 : number;
     found.percent = percent ? number : 0;
     *address_len = (size_t)(bar - text);

@@ -15,11 +15,13 @@ enum limit_kind {
 struct limit {
     enum limit_kind kind;
     double rate; /* LIMIT_RATE: messages per second, > 0 */
+    bool rps; /* it was written as "|10rps" */
     double percent; /* LIMIT_PERCENT: > 0; up to 100 unless it is a speed */
 };
 
-/* Splits "ADDRESS|LIMIT" at the last '|'. *address_len: length of ADDRESS. A limit that cannot be
- * parsed is an error, never 0. option ("output-http") is for the message. */
+/* Splits "ADDRESS|LIMIT" at the last '|'. *address_len: length of ADDRESS. "|10rps" is a rate as
+ * "|10" is. A limit that cannot be parsed is an error, never 0. option ("output-http") is for the
+ * message. */
 MUST_CHECK int limit_parse(const char *option, const char *text, size_t *address_len,
                            struct limit *limit, struct err *err);
 

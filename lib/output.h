@@ -15,7 +15,7 @@
 #include "lib/msg.h"
 #include "lib/options.h"
 
-/* All pointers are borrowed and outlive the output. */
+/* All pointers are borrowed; address only until open() returns, the others outlive the output. */
 struct output_args {
     const char *address; /* without its |LIMIT suffix; "" for outputs without an address */
     const struct options *options;

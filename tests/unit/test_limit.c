@@ -38,10 +38,11 @@ START_TEST(suffixes_are_read_as_gor_reads_them_with_decimals)
         enum limit_kind kind;
         double value;
     } good[] = {
-        {"http://a", 8, LIMIT_NONE, 0},         {"http://a|", 8, LIMIT_NONE, 0},
-        {"http://a|10", 8, LIMIT_RATE, 10},     {"http://a|0.5", 8, LIMIT_RATE, 0.5},
-        {"http://a|10%", 8, LIMIT_PERCENT, 10}, {"http://a|0.5%", 8, LIMIT_PERCENT, 0.5},
-        {"x.gor|200%", 5, LIMIT_PERCENT, 200},  {"a|b|5", 3, LIMIT_RATE, 5},
+        {"http://a", 8, LIMIT_NONE, 0},          {"http://a|", 8, LIMIT_NONE, 0},
+        {"http://a|10", 8, LIMIT_RATE, 10},      {"http://a|0.5", 8, LIMIT_RATE, 0.5},
+        {"http://a|10%", 8, LIMIT_PERCENT, 10},  {"http://a|0.5%", 8, LIMIT_PERCENT, 0.5},
+        {"x.gor|200%", 5, LIMIT_PERCENT, 200},   {"a|b|5", 3, LIMIT_RATE, 5},
+        {"http://a|500rps", 8, LIMIT_RATE, 500},
     };
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
         struct limit limit;
@@ -58,8 +59,9 @@ END_TEST
 
 START_TEST(what_is_no_limit_is_an_error_that_quotes_it)
 {
-    static const char *const bad[] = {"a|abc", "a|12x", "a|0", "a|0%",  "a|-1",   "a|1e3",
-                                      "a|%",   "a|5%%", "a|.", "a| 10", "a|0x10", "a|99999999999"};
+    static const char *const bad[] = {"a|abc",  "a|12x", "a|0",     "a|0%",         "a|-1",
+                                      "a|1e3",  "a|%",   "a|5%%",   "a|.",          "a| 10",
+                                      "a|0x10", "a|rps", "a|5%rps", "a|99999999999"};
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct limit limit;
         struct err err;
