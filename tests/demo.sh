@@ -140,7 +140,7 @@ echo "A web server runs on port $live_port. refrain listens to its traffic witho
 echo 'prints each request, and writes it to a file.'
 show "refrain --input-raw :$live_port --output-stdout \\"
 echo "        --output-file $dir/requests.gor --output-file-append"
-"$refrain" --input-raw "127.0.0.1:$live_port" --output-stdout --output-file "$dir/requests.gor" \
+"$refrain" --input-raw ":$live_port" --output-stdout --output-file "$dir/requests.gor" \
     --output-file-append >"$dir/stdout" 2>"$dir/stderr" &
 recorder=$!
 pids+=("$recorder")
@@ -151,8 +151,8 @@ echo "Now $requests requests. What refrain prints, as it comes:"
 echo
 tail -n +1 --pid="$recorder" -s 0.1 -f "$dir/stdout" |
     grep --line-buffered -aE '^(GET|POST|PUT|DELETE|HEAD) ' |
-    awk '{ n++; if (n <= 12 || n % 20 == 0) { print "  " $0; fflush() }
-           if (n == 12) { print "  ... (from here on every 20th)"; fflush() } }' &
+    awk '{ n++; if (n <= 12 || n % 17 == 0) { print "  " $0; fflush() }
+           if (n == 12) { print "  ... (from here on every 17th)"; fflush() } }' &
 viewer=$!
 start=$(now_ms)
 use_the_shop "$live_port"
