@@ -362,6 +362,136 @@ START_TEST(nesting_is_followed_eight_tunnels_deep_and_not_for_ever)
 }
 END_TEST
 
+/* The bytes span[0] to span[1] of what as an IPv4 fragment; layers end with its IP header. */
+static void fragment_v4(struct pkt *p, const struct pkt *what, const size_t span[2], uint8_t id,
+                        const char *layers)
+{
+    bool more = span[1] < pkt_len(what);
+    pkt_init(p);
+    pkt_prepend(p, pkt_bytes(what) + span[0], span[1] - span[0]);
+    const char *ip = strstr(layers, "ip4:");
+    pkt_wrap(p, ip);
+    uint8_t *header = p->room + p->start;
+    header[5] = id;
+    header[6] = (uint8_t)((more ? 0x20 : 0) | span[0] / 8 >> 8);
+    header[7] = (uint8_t)(span[0] / 8);
+    char front[128] = "";
+    memcpy(front, layers, (size_t)(ip - layers - 1));
+    pkt_wrap(p, front);
+}
+
+static bool decode_whole(const struct pkt *p, struct segment *s)
+{
+    struct packet packet = {pkt_bytes(p), (uint32_t)pkt_len(p), (uint32_t)pkt_len(p), 1};
+    return decode_packet(decoder, DLT_EN10MB, &packet, s);
+}
+
+START_TEST(a_segment_in_fragments_is_found_with_the_last_of_them)
+{
+    struct pkt tcp, p;
+    struct segment s;
+    pkt_build(&tcp, "tcpo");
+    const size_t cuts[][2] = {{24, 48}, {48, pkt_len(&tcp)}, {0, 24}};
+    for (size_t first = 0; first < 3; first++) {
+        for (size_t i = 0; i < 3; i++) {
+            fragment_v4(&p, &tcp, cuts[(first + i) % 3], (uint8_t)first, "eth:0800 ip4:06");
+            ck_assert(decode_whole(&p, &s) == (i == 2));
+        }
+        ck_assert_uint_eq(s.len, PACKET_PAYLOAD_LEN);
+        ck_assert_mem_eq(s.payload, PACKET_PAYLOAD, PACKET_PAYLOAD_LEN);
+        ck_assert_uint_eq(s.wire_len, s.len);
+        ck_assert_uint_eq(s.src.addr[0], 10);
+        ck_assert_uint_eq(s.src.port, 40000);
+    }
+    ck_assert_uint_eq(book_get(&books, BOOK_FRAGMENTS), 9);
+    ck_assert_uint_eq(book_get(&books, BOOK_FRAGMENTS_LOST), 0);
+    ck_assert_uint_eq(book_get(&books, BOOK_SKIPPED_MALFORMED), 0);
+}
+END_TEST
+
+START_TEST(a_segment_in_ipv6_fragments_is_found)
+{
+    struct pkt tcp, p;
+    struct segment s;
+    pkt_build(&tcp, "x:0600010400000000 tcp"); /* options are in the fragmented part */
+    pkt_init(&p);
+    pkt_prepend(&p, pkt_bytes(&tcp), 24);
+    pkt_wrap(&p, "eth:86dd ip6:00 x:2c00010400000000 x:3c00000100000007");
+    ck_assert(!decode_whole(&p, &s));
+    pkt_init(&p);
+    pkt_prepend(&p, pkt_bytes(&tcp) + 24, pkt_len(&tcp) - 24);
+    pkt_wrap(&p, "eth:86dd ip6:00 x:2c00010400000000 x:3c00001800000007");
+    ck_assert(decode_whole(&p, &s));
+    ck_assert_mem_eq(s.payload, PACKET_PAYLOAD, PACKET_PAYLOAD_LEN);
+    ck_assert_uint_eq(s.src.family, 6);
+}
+END_TEST
+
+START_TEST(fragments_of_fragments_in_a_tunnel_are_put_together)
+{
+    struct pkt tcp, inner, p;
+    struct segment s = {0};
+    pkt_build(&tcp, "tcp");
+    const size_t inner_cuts[][2] = {{0, 32}, {32, pkt_len(&tcp)}};
+    for (size_t i = 0; i < 2; i++) {
+        fragment_v4(&inner, &tcp, inner_cuts[i], 1, "x:30ff len:-4 x:00000001 ip4:06");
+        pkt_wrap(&inner, "udp:0868");
+        const size_t cuts[][2] = {{40, pkt_len(&inner)}, {0, 40}};
+        for (size_t k = 0; k < 2; k++) {
+            fragment_v4(&p, &inner, cuts[k], (uint8_t)(2 + i), "eth:0800 ip4:11");
+            ck_assert(decode_whole(&p, &s) == (i == 1 && k == 1));
+        }
+    }
+    ck_assert_mem_eq(s.payload, PACKET_PAYLOAD, PACKET_PAYLOAD_LEN);
+    ck_assert_uint_eq(book_get(&books, BOOK_FRAGMENTS), 6);
+    ck_assert_uint_eq(book_get(&books, BOOK_FRAGMENTS_LOST), 0);
+}
+END_TEST
+
+START_TEST(fragments_of_two_vlans_are_not_mixed)
+{
+    struct pkt tcp, p;
+    struct segment s;
+    pkt_build(&tcp, "tcp");
+    const size_t first[] = {0, 32}, last[] = {32, pkt_len(&tcp)};
+    fragment_v4(&p, &tcp, first, 1, "eth:8100 x:00070800 ip4:06");
+    ck_assert(!decode_whole(&p, &s));
+    fragment_v4(&p, &tcp, last, 1, "eth:8100 x:00080800 ip4:06");
+    ck_assert(!decode_whole(&p, &s));
+    fragment_v4(&p, &tcp, last, 1, "eth:8100 x:00070800 ip4:06");
+    ck_assert(decode_whole(&p, &s));
+}
+END_TEST
+
+START_TEST(a_fragment_cut_by_the_snaplen_is_lost)
+{
+    struct pkt tcp, p;
+    struct segment s;
+    pkt_build(&tcp, "tcp");
+    const size_t first[] = {0, 32}, last[] = {32, pkt_len(&tcp)};
+    fragment_v4(&p, &tcp, first, 1, "eth:0800 ip4:06");
+    ck_assert(!decode_whole(&p, &s));
+    fragment_v4(&p, &tcp, last, 1, "eth:0800 ip4:06");
+    ck_assert(!decode_exact(DLT_EN10MB, &p, pkt_len(&p) - 1, &s));
+    ck_assert_uint_eq(book_get(&books, BOOK_FRAGMENTS), 2);
+    ck_assert_uint_eq(book_get(&books, BOOK_FRAGMENTS_LOST), 1);
+    ck_assert(decode_whole(&p, &s));
+}
+END_TEST
+
+START_TEST(without_memory_there_is_no_decoder)
+{
+    for (uint64_t nth = 1; nth <= 2; nth++) {
+        struct decoder *d = NULL;
+        mem_fail_at(nth);
+        ck_assert_int_ne(decoder_new(&d, &books), 0);
+        ck_assert_ptr_null(d);
+    }
+    mem_fail_at(0);
+    decoder_free(NULL);
+}
+END_TEST
+
 START_TEST(known_link_types_are_those_that_are_decoded)
 {
     for (size_t i = 0; i < ARRAY_LEN(decode_cases); i++)
@@ -383,6 +513,12 @@ Suite *suite(void)
         ids_that_both_directions_share_make_scopes_and_no_others,
         what_is_skipped_is_counted_by_kind,
         nesting_is_followed_eight_tunnels_deep_and_not_for_ever,
+        a_segment_in_fragments_is_found_with_the_last_of_them,
+        a_segment_in_ipv6_fragments_is_found,
+        fragments_of_fragments_in_a_tunnel_are_put_together,
+        fragments_of_two_vlans_are_not_mixed,
+        a_fragment_cut_by_the_snaplen_is_lost,
+        without_memory_there_is_no_decoder,
         known_link_types_are_those_that_are_decoded,
     };
     Suite *s = suite_create("decode");
