@@ -38,6 +38,7 @@ struct raw {
     struct decoder *decoder;
     struct reassembly *reassembly;
     int stop_fd;
+    bool stamp_here; /* --input-raw-timestamp-type go: the time of reading, not the packet's */
     int64_t opened_ns; /* 0 once a packet came, or the silence was told */
     size_t n_ignored;
     uint32_t ignored[IGNORED_MAX]; /* interface indexes */
@@ -143,6 +144,8 @@ static int raw_open(struct input **inp, const struct input_args *args, struct er
     }
     if (raw->source.fd != -1) {
         find_ignored(raw, args->options);
+        raw->stamp_here =
+            strcmp(options_string(args->options, "input-raw-timestamp-type"), "go") == 0;
         raw->opened_ns = clock_mono_ns();
         log_info("input-raw", "listening on %s (%s), filter: %s", raw->source.name,
                  pcap_datalink_val_to_name(raw->source.link_type), raw->source.filter);
@@ -171,6 +174,8 @@ static void take_packet(u_char *user, const struct pcap_pkthdr *header, const u_
     struct packet packet = {.bytes = bytes, .len = header->caplen, .wire_len = header->len};
     /* the handle was asked for nanoseconds: they stand where microseconds are named */
     packet.ts_ns = (int64_t)header->ts.tv_sec * NS_PER_S + header->ts.tv_usec;
+    if (unlikely(raw->stamp_here))
+        packet.ts_ns = clock_wall_ns();
     book_one(raw->books, BOOK_PACKETS);
     book_add(raw->books, BOOK_PACKET_BYTES, header->caplen);
     if (unlikely(raw->n_ignored > 0) && is_ignored(raw, header, bytes))
