@@ -143,8 +143,9 @@ static bool is_decoded_within_bounds(int link_type, const struct pkt *p)
     uint64_t counted = book_get(&books, BOOK_SKIPPED_MALFORMED) +
                        book_get(&books, BOOK_SKIPPED_LINK) +
                        book_get(&books, BOOK_SKIPPED_NOT_TCP) + book_get(&books, BOOK_FRAGMENTS);
+    bool is_right = is_inside && counted + found == 1;
     free(exact);
-    return is_inside && counted + found == 1;
+    return is_right;
 }
 
 START_TEST(a_packet_with_any_byte_changed_is_read_within_its_bytes)
