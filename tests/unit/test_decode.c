@@ -224,6 +224,18 @@ START_TEST(a_header_cut_in_its_options_tells_how_much_was_not_captured)
 }
 END_TEST
 
+START_TEST(a_length_beyond_the_packet_is_a_hole_and_never_data)
+{
+    struct pkt p;
+    struct segment s;
+    pkt_build(&p, "eth:0800 ip4:06 tcp");
+    p.room[p.start + 14 + 3] += 10;
+    ck_assert(decode_exact(DLT_EN10MB, &p, pkt_len(&p), &s));
+    ck_assert_uint_eq(s.len, PACKET_PAYLOAD_LEN);
+    ck_assert_uint_eq(s.wire_len, PACKET_PAYLOAD_LEN + 10);
+}
+END_TEST
+
 START_TEST(the_short_way_and_the_long_way_agree)
 {
     struct segment s = decode_layers(DLT_EN10MB, "eth:0800 ip4:06 tcpo");
@@ -276,53 +288,53 @@ END_TEST
 START_TEST(what_is_skipped_is_counted_by_kind)
 {
     static const struct {
-        int link_type;
         const char *layers;
+        int link_type;
         enum book why;
     } cases[] = {
-        {DLT_EN10MB, "eth:0806 x:0001080006040001", BOOK_SKIPPED_LINK},
-        {DLT_EN10MB, "8023 x:424203000000", BOOK_SKIPPED_LINK},
-        {DLT_EN10MB, "eth:8863 x:11090000 x:0000", BOOK_SKIPPED_LINK},
-        {DLT_NULL, "x:00000007 ip4:06 tcp", BOOK_SKIPPED_LINK},
-        {DLT_PPP, "x:ff03c021 x:01010004", BOOK_SKIPPED_LINK},
-        {147, "eth:0800 ip4:06 tcp", BOOK_SKIPPED_LINK},
-        {-1, "eth:0800 ip4:06 tcp", BOOK_SKIPPED_LINK},
-        {100000, "eth:0800 ip4:06 tcp", BOOK_SKIPPED_LINK},
-        {DLT_IEEE802_11, "x:80000000 x:010101010101 x:020202020202 x:030303030303 x:1000",
+        {"eth:0806 x:0001080006040001", DLT_EN10MB, BOOK_SKIPPED_LINK},
+        {"8023 x:424203000000", DLT_EN10MB, BOOK_SKIPPED_LINK},
+        {"eth:8863 x:11090000 x:0000", DLT_EN10MB, BOOK_SKIPPED_LINK},
+        {"x:00000007 ip4:06 tcp", DLT_NULL, BOOK_SKIPPED_LINK},
+        {"x:ff03c021 x:01010004", DLT_PPP, BOOK_SKIPPED_LINK},
+        {"eth:0800 ip4:06 tcp", 147, BOOK_SKIPPED_LINK},
+        {"eth:0800 ip4:06 tcp", -1, BOOK_SKIPPED_LINK},
+        {"eth:0800 ip4:06 tcp", 100000, BOOK_SKIPPED_LINK},
+        {"x:80000000 x:010101010101 x:020202020202 x:030303030303 x:1000", DLT_IEEE802_11,
          BOOK_SKIPPED_LINK},
-        {DLT_IEEE802_11, "x:08410000 x:010101010101 x:020202020202 x:030303030303 x:1000 x:00",
+        {"x:08410000 x:010101010101 x:020202020202 x:030303030303 x:1000 x:00", DLT_IEEE802_11,
          BOOK_SKIPPED_LINK},
-        {DLT_EN10MB, "eth:0800 ip4:01 x:0800000000000000", BOOK_SKIPPED_NOT_TCP},
-        {DLT_EN10MB, "eth:86dd ip6:3a x:8000000000000000", BOOK_SKIPPED_NOT_TCP},
-        {DLT_EN10MB, "eth:86dd ip6:3b", BOOK_SKIPPED_NOT_TCP},
-        {DLT_EN10MB, "eth:0800 ip4:32 x:00000001000000010000", BOOK_SKIPPED_NOT_TCP},
-        {DLT_EN10MB, "eth:0800 ip4:11 udp:0035 x:0001", BOOK_SKIPPED_NOT_TCP},
-        {DLT_EN10MB, "eth:0800 ip4:2f x:0000ffff ip4:06 tcp", BOOK_SKIPPED_NOT_TCP},
-        {DLT_EN10MB, "eth:0800 ip4:2f x:2001880b x:00000001 x:00000001", BOOK_SKIPPED_NOT_TCP},
+        {"eth:0800 ip4:01 x:0800000000000000", DLT_EN10MB, BOOK_SKIPPED_NOT_TCP},
+        {"eth:86dd ip6:3a x:8000000000000000", DLT_EN10MB, BOOK_SKIPPED_NOT_TCP},
+        {"eth:86dd ip6:3b", DLT_EN10MB, BOOK_SKIPPED_NOT_TCP},
+        {"eth:0800 ip4:32 x:00000001000000010000", DLT_EN10MB, BOOK_SKIPPED_NOT_TCP},
+        {"eth:0800 ip4:11 udp:0035 x:0001", DLT_EN10MB, BOOK_SKIPPED_NOT_TCP},
+        {"eth:0800 ip4:2f x:0000ffff ip4:06 tcp", DLT_EN10MB, BOOK_SKIPPED_NOT_TCP},
+        {"eth:0800 ip4:2f x:2001880b x:00000001 x:00000001", DLT_EN10MB, BOOK_SKIPPED_NOT_TCP},
         /* a tunnel's port alone is no tunnel */
-        {DLT_EN10MB, "eth:0800 ip4:11 udp:12b5 x:00", BOOK_SKIPPED_NOT_TCP},
-        {DLT_EN10MB, "eth:0800 ip4:11 udp:12b5 x:0000000000002a00 eth:0800 ip4:06 tcp",
+        {"eth:0800 ip4:11 udp:12b5 x:00", DLT_EN10MB, BOOK_SKIPPED_NOT_TCP},
+        {"eth:0800 ip4:11 udp:12b5 x:0000000000002a00 eth:0800 ip4:06 tcp", DLT_EN10MB,
          BOOK_SKIPPED_NOT_TCP},
-        {DLT_EN10MB, "eth:0800 ip4:11 udp:17c1 x:4000655800002a00 eth:0800 ip4:06 tcp",
+        {"eth:0800 ip4:11 udp:17c1 x:4000655800002a00 eth:0800 ip4:06 tcp", DLT_EN10MB,
          BOOK_SKIPPED_NOT_TCP},
-        {DLT_EN10MB, "eth:0800 ip4:11 udp:0868 x:3001 len:-4 x:00000000", BOOK_SKIPPED_NOT_TCP},
-        {DLT_EN10MB, "eth:0800 ip4:11 udp:0dd8 x:60", BOOK_SKIPPED_NOT_TCP},
-        {DLT_EN10MB, "eth:0800 ip4:11 udp:06a5 x:c802 x:00140000", BOOK_SKIPPED_NOT_TCP},
-        {DLT_EN10MB, "eth:0800 ip4:11 udp:13d0 x:44520029", BOOK_SKIPPED_NOT_TCP},
+        {"eth:0800 ip4:11 udp:0868 x:3001 len:-4 x:00000000", DLT_EN10MB, BOOK_SKIPPED_NOT_TCP},
+        {"eth:0800 ip4:11 udp:0dd8 x:60", DLT_EN10MB, BOOK_SKIPPED_NOT_TCP},
+        {"eth:0800 ip4:11 udp:06a5 x:c802 x:00140000", DLT_EN10MB, BOOK_SKIPPED_NOT_TCP},
+        {"eth:0800 ip4:11 udp:13d0 x:44520029", DLT_EN10MB, BOOK_SKIPPED_NOT_TCP},
         /* headers that contradict themselves */
-        {DLT_EN10MB, "eth:0800 x:6500", BOOK_SKIPPED_MALFORMED},
-        {DLT_EN10MB, "eth:0800 ip6:06 tcp", BOOK_SKIPPED_MALFORMED},
-        {DLT_EN10MB, "eth:86dd ip4:06 tcp", BOOK_SKIPPED_MALFORMED},
-        {DLT_EN10MB, "eth:0800 x:44000028000000004006 x:0000 x:0a0000010a000002 tcp",
+        {"eth:0800 x:6500", DLT_EN10MB, BOOK_SKIPPED_MALFORMED},
+        {"eth:0800 ip6:06 tcp", DLT_EN10MB, BOOK_SKIPPED_MALFORMED},
+        {"eth:86dd ip4:06 tcp", DLT_EN10MB, BOOK_SKIPPED_MALFORMED},
+        {"eth:0800 x:44000028000000004006 x:0000 x:0a0000010a000002 tcp", DLT_EN10MB,
          BOOK_SKIPPED_MALFORMED},
-        {DLT_EN10MB, "eth:0800 x:45000013000000004006 x:0000 x:0a0000010a000002 tcp",
+        {"eth:0800 x:45000013000000004006 x:0000 x:0a0000010a000002 tcp", DLT_EN10MB,
          BOOK_SKIPPED_MALFORMED},
-        {DLT_EN10MB, "eth:0800 ip4:06 x:9c401f900000000100000000401002000000 x:0000",
+        {"eth:0800 ip4:06 x:9c401f900000000100000000401002000000 x:0000", DLT_EN10MB,
          BOOK_SKIPPED_MALFORMED},
-        {DLT_EN10MB, "eth:0800 ip4:06 x:9c401f900000000100000000f01002000000 x:0000",
+        {"eth:0800 ip4:06 x:9c401f900000000100000000f01002000000 x:0000", DLT_EN10MB,
          BOOK_SKIPPED_MALFORMED},
-        {DLT_EN10MB, "eth:86dd ip6:00 x:06ff010400000000 tcp", BOOK_SKIPPED_MALFORMED},
-        {DLT_EN10MB, "eth:894f x:0fc10203 x:0000010a eth:0800 ip4:06 tcp", BOOK_SKIPPED_MALFORMED},
+        {"eth:86dd ip6:00 x:06ff010400000000 tcp", DLT_EN10MB, BOOK_SKIPPED_MALFORMED},
+        {"eth:894f x:0fc10203 x:0000010a eth:0800 ip4:06 tcp", DLT_EN10MB, BOOK_SKIPPED_MALFORMED},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         ck_assert_msg(why_skipped(cases[i].link_type, cases[i].layers) == cases[i].why, "%s",
@@ -510,6 +522,7 @@ Suite *suite(void)
         padding_and_trailers_are_no_payload,
         a_length_of_zero_means_all_there_is,
         a_header_cut_in_its_options_tells_how_much_was_not_captured,
+        a_length_beyond_the_packet_is_a_hole_and_never_data,
         the_short_way_and_the_long_way_agree,
         ids_that_both_directions_share_make_scopes_and_no_others,
         what_is_skipped_is_counted_by_kind,
