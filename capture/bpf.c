@@ -3,42 +3,41 @@
 
 #include <stdio.h>
 
-/* IPv4 only, as tcp[] is: the length of the payload is not 0; a total length of 0 is a packet that
- * the card will cut up. IPv6 is let through as it is. */
-#define HAS_DATA                                                                                   \
-    "(tcp[tcpflags] & (tcp-syn|tcp-fin|tcp-rst) != 0 or ip[2:2] = 0 or "                           \
-    "ip[2:2] - ((ip[0] & 0xf) << 2) - ((tcp[12] & 0xf0) >> 2) != 0 or ip6)"
-#define FRAGMENT "(ip proto 6 and ip[6:2] & 0x1fff != 0) or ip6 proto 44"
+/* The payload is not empty: the packet is longer than its headers. A length of 0 is a packet that
+ * the card will cut up. tcp[] is IPv4 only, so IPv6 is counted from its own header. */
+#define HAS_DATA_4                                                                                 \
+    "tcp[tcpflags] & (tcp-syn|tcp-fin|tcp-rst) != 0 or ip[2:2] = 0 or "                            \
+    "ip[2:2] - ((ip[0] & 0xf) << 2) - ((tcp[12] & 0xf0) >> 2) != 0"
+#define HAS_DATA_6                                                                                 \
+    "(ip6 and (ip6[53] & 7 != 0 or ip6[4:2] = 0 or ip6[4:2] - ((ip6[52] & 0xf0) >> 2) != 0))"
+#define FRAGMENT_4 "(ip proto 6 and ip[6:2] & 0x1fff != 0)"
+/* hop-by-hop options (not those of ICMPv6), routing header, fragment, destination options (RFC
+ * 8200, 4.1) */
+#define EXTENDED_6 "(ip6 proto 0 and ip6[40] != 58) or ip6 proto 43 or ip6 proto 44 or ip6 proto 60"
 
 static void write_core(FILE *f, const struct bpf_wish *wish)
 {
     const char *direction = wish->responses ? "" : "dst ";
-    if (wish->n_ports == 0)
-        fputs("tcp", f);
+    if (wish->n_ports == 0) {
+        fputs("tcp or " EXTENDED_6, f);
+        return;
+    }
+    fputs(wish->responses ? "" : "(", f);
     for (size_t i = 0; i < wish->n_ports; i++)
         fprintf(f, "%stcp %sport %u", i ? " or " : "(", direction, wish->ports[i]);
-    if (wish->n_ports > 0)
-        fputs(")", f);
-    if (wish->n_ports > 0 && !wish->responses)
-        fputs(" and " HAS_DATA, f);
+    fputs(wish->responses ? ")" : ") and (" HAS_DATA_4 " or " HAS_DATA_6 "))", f);
+    fputs(" or " FRAGMENT_4 " or " EXTENDED_6, f);
 }
 
 static void write_filter(FILE *f, const struct bpf_wish *wish)
 {
-    if (wish->hosts[0])
-        fputs("(", f);
+    const char *direction = wish->responses ? "" : "dst ";
     fputs("(", f);
     write_core(f, wish);
     fputs(")", f);
-    if (wish->n_ports > 0)
-        fputs(" or " FRAGMENT, f);
-    if (!wish->hosts[0])
-        return;
-    const char *direction = wish->responses ? "" : "dst ";
-    fprintf(f, ") and (%shost %s", direction, wish->hosts[0]);
-    if (wish->hosts[1])
-        fprintf(f, " or %shost %s", direction, wish->hosts[1]);
-    fputs(")", f);
+    for (size_t i = 0; i < wish->n_hosts; i++)
+        fprintf(f, "%s%shost %s", i ? " or " : " and (", direction, wish->hosts[i]);
+    fputs(wish->n_hosts > 0 ? ")" : "", f);
 }
 
 bool bpf_text(char *out, size_t size, const struct bpf_wish *wish)
@@ -46,12 +45,16 @@ bool bpf_text(char *out, size_t size, const struct bpf_wish *wish)
     FILE *f = fmemopen(out, size, "w");
     if (!f)
         return false;
+    if (wish->loopback)
+        fprintf(f, "not (outbound and ifindex %u) and (", wish->loopback);
     write_filter(f, wish);
-    if (wish->tags) {
-        fputs(" or (vlan and (", f);
+    for (unsigned i = 0; i < wish->tags; i++) {
+        fputs(" or (vlan and (", f); /* all that follows it is read behind the tag */
         write_filter(f, wish);
-        fputs("))", f);
     }
+    for (unsigned i = 0; i < wish->tags; i++)
+        fputs("))", f);
+    fputs(wish->loopback ? ")" : "", f);
     long len = ftell(f);
     /* fmemopen writes the terminating zero when there is room for it */
     return fclose(f) == 0 && len >= 0 && (size_t)len < size - 1;

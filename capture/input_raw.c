@@ -23,25 +23,35 @@
 #define SILENCE_NS (10 * NS_PER_S)
 /* Packets may wait so long in the ring: what is older than that by the clock has been seen. */
 #define RING_DELAY_NS (200 * NS_PER_MS)
-#define IGNORED_MAX 64
+/* Interfaces of which it is known whether they are ignored; a power of two. */
+#define DEVICES 64
 /* Longest time to empty the ring at the end. */
 #define FINISH_NS (NS_PER_S / 2)
+/* Times that a hostile file claims stay below this, so that a sum of two does not overflow. */
+#define TIME_MAX_NS (INT64_MAX / 4)
 
 static const struct input_ops input_raw_file;
+
+struct device {
+    uint32_t index; /* 0: not used */
+    bool ignored;
+};
 
 struct raw {
     struct input base;
     struct sink own; /* what reassembly puts into: refrain's own connections end here */
     struct sink *out; /* during poll() and finish() */
     struct books *books;
+    const struct options *options;
     struct source source;
     struct decoder *decoder;
     struct reassembly *reassembly;
     int stop_fd;
-    bool stamp_here; /* --input-raw-timestamp-type go: the time of reading, not the packet's */
     int64_t opened_ns; /* 0 once a packet came, or the silence was told */
-    size_t n_ignored;
-    uint32_t ignored[IGNORED_MAX]; /* interface indexes */
+    int64_t last_ts_ns; /* of the last packet; 0: none yet */
+    int64_t last_seen_ns; /* CLOCK_MONOTONIC: when it was read */
+    bool ignores; /* --input-raw-ignore-interface is given */
+    struct device devices[DEVICES]; /* by the low bits of the index */
 };
 
 static void own_put(struct sink *sink, const struct msg *msg)
@@ -56,65 +66,46 @@ static void own_put(struct sink *sink, const struct msg *msg)
 }
 
 /* gor's rule too: a name that ends in pcap is a file's, whatever the engine. */
-static bool is_file(const struct input_args *args)
+static int check_link_type(const struct source *s, struct err *err)
 {
-    static const char *const endings[] = {"pcap", "pcapng", "pcap.gz", "pcapng.gz"};
-    const char *text = args->addresses[0], *colon = strrchr(text, ':');
-    size_t len = colon && strspn(colon + 1, "0123456789,") == strlen(colon + 1)
-                     ? (size_t)(colon - text)
-                     : strlen(text);
-    for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
-        size_t end = strlen(endings[i]);
-        if (len > end && memcmp(text + len - end, endings[i], end) == 0)
-            return true;
-    }
-    return strcmp(options_string(args->options, "input-raw-engine"), "pcap_file") == 0;
+    if (decoder_knows(s->link_type))
+        return 0;
+    return err_failure(err, "--input-raw \"%s\": link type %s is not decoded", s->name,
+                       pcap_datalink_val_to_description_or_dlt(s->link_type));
 }
 
-static int open_source(struct raw *raw, const struct input_args *args, struct err *err)
+/* A pipe is begun by the first poll(): nobody can tell when something comes. */
+static int open_source(struct raw *raw, const struct raw_address *address, struct err *err)
 {
-    struct raw_address address;
-    const char *text = args->addresses[0];
-    bool file = is_file(args);
-    int r =
-        file ? raw_address_parse_file(&address, text, err) : raw_address_parse(&address, text, err);
-    if (r == 0)
-        r = file ? source_open_file(&raw->source, &address, args->options, err)
-                 : source_open_live(&raw->source, &address, args->options, err);
-    if (r == 0 && !decoder_knows(raw->source.link_type))
-        r = err_failure(err, "--input-raw \"%s\": link type %s is not decoded", text,
-                        pcap_datalink_val_to_description_or_dlt(raw->source.link_type));
-    if (r < 0)
-        return r;
+    struct source *s = &raw->source;
+    int r = address->is_file ? source_open_file(s, address, raw->stop_fd, err)
+                             : source_open_live(s, address, raw->options, err);
+    if (r == 0 && address->is_file && !source_is_pipe(s))
+        r = source_begin_file(s, raw->options, err);
+    if (r == 0 && s->pcap)
+        r = check_link_type(s, err);
+    return r;
+}
+
+static int make_parts(struct raw *raw, const struct raw_address *address, struct err *err)
+{
+    const struct options *options = raw->options;
     struct reassembly_config config = {
-        .ports = address.ports,
-        .n_ports = address.n_ports,
-        .track_responses = options_bool(args->options, "input-raw-track-response"),
-        .allow_incomplete = options_bool(args->options, "input-raw-allow-incomplete"),
-        .max_head = options_size(args->options, "input-raw-max-head"),
-        .max_body = options_size(args->options, "input-raw-max-body"),
-        .max_memory = options_size(args->options, "max-memory"),
-        .expire_ns = options_duration_ns(args->options, "input-raw-expire"),
-        .seed = file ? 0 : hash_random_seed(),
+        .ports = address->ports,
+        .n_ports = address->n_ports,
+        .track_responses = options_bool(options, "input-raw-track-response"),
+        .allow_incomplete = options_bool(options, "input-raw-allow-incomplete"),
+        .max_head = options_size(options, "input-raw-max-head"),
+        .max_body = options_size(options, "input-raw-max-body"),
+        .max_memory = options_size(options, "max-memory"),
+        .expire_ns = options_duration_ns(options, "input-raw-expire"),
+        .seed = address->is_file ? 0 : hash_random_seed(),
         .sink = &raw->own,
-        .books = args->books,
+        .books = raw->books,
     };
-    if (decoder_new(&raw->decoder, args->books) < 0 ||
-        reassembly_new(&raw->reassembly, &config) < 0)
-        return err_sys(err, ENOMEM, "--input-raw \"%s\"", text);
+    if (decoder_new(&raw->decoder, raw->books) < 0 || reassembly_new(&raw->reassembly, &config) < 0)
+        return err_sys(err, ENOMEM, "--input-raw");
     return 0;
-}
-
-static void find_ignored(struct raw *raw, const struct options *options)
-{
-    const char *name;
-    for (size_t i = 0; (name = options_nth(options, "input-raw-ignore-interface", i)); i++) {
-        unsigned index = if_nametoindex(name);
-        if (index == 0)
-            log_warn("input-raw", "no interface \"%s\" to ignore", name);
-        else if (raw->n_ignored < IGNORED_MAX)
-            raw->ignored[raw->n_ignored++] = index;
-    }
 }
 
 static void raw_close(struct input *in)
@@ -128,43 +119,81 @@ static void raw_close(struct input *in)
     mem_free(raw);
 }
 
-static int raw_open(struct input **inp, const struct input_args *args, struct err *err)
+static struct raw *raw_new(const struct input_args *args, bool is_file)
 {
     struct raw *raw = mem_zalloc(MEM_OTHER, sizeof(*raw));
     if (!raw)
-        return err_sys(err, ENOMEM, "--input-raw");
-    raw->base.ops = is_file(args) ? &input_raw_file : &input_raw;
+        return NULL;
+    raw->base.ops = is_file ? &input_raw_file : &input_raw;
     raw->own.put = own_put;
     raw->books = args->books;
+    raw->options = args->options;
     raw->stop_fd = args->stop_fd;
-    int r = open_source(raw, args, err);
+    raw->source.fd = -1;
+    raw->ignores = options_nth(args->options, "input-raw-ignore-interface", 0) != NULL;
+    return raw;
+}
+
+static int raw_open(struct input **inp, const struct input_args *args, struct err *err)
+{
+    struct raw_address address;
+    bool file_engine = strcmp(options_string(args->options, "input-raw-engine"), "pcap_file") == 0;
+    int r = raw_address_parse(&address, args->addresses[0], file_engine, err);
+    if (r < 0)
+        return r;
+    struct raw *raw = raw_new(args, address.is_file);
+    if (!raw)
+        return err_sys(err, ENOMEM, "--input-raw");
+    r = open_source(raw, &address, err);
+    if (r == 0)
+        r = make_parts(raw, &address, err);
     if (r < 0) {
         raw_close(&raw->base);
         return r;
     }
-    if (raw->source.fd != -1) {
-        find_ignored(raw, args->options);
-        raw->stamp_here =
-            strcmp(options_string(args->options, "input-raw-timestamp-type"), "go") == 0;
+    if (!address.is_file) {
         raw->opened_ns = clock_mono_ns();
-        log_info("input-raw", "listening on %s (%s), filter: %s", raw->source.name,
+        log_info("input-raw", "listening on %s (link type %s), filter: %s", raw->source.name,
                  pcap_datalink_val_to_name(raw->source.link_type), raw->source.filter);
     }
     *inp = &raw->base;
     return 0;
 }
 
-static bool is_ignored(const struct raw *raw, const struct pcap_pkthdr *header, const u_char *bytes)
+static bool is_in_list(const struct options *options, const char *device)
 {
-    uint32_t index;
-    if (raw->source.link_type != DLT_LINUX_SLL2 || header->caplen < 8)
-        return false;
-    index =
-        (uint32_t)bytes[4] << 24 | (uint32_t)bytes[5] << 16 | (uint32_t)bytes[6] << 8 | bytes[7];
-    for (size_t i = 0; i < raw->n_ignored; i++)
-        if (raw->ignored[i] == index)
+    const char *name;
+    for (size_t i = 0; (name = options_nth(options, "input-raw-ignore-interface", i)); i++)
+        if (strcmp(name, device) == 0)
             return true;
     return false;
+}
+
+/* Devices come and go: each is asked for its name when its first packet comes. */
+static bool is_ignored(struct raw *raw, const struct pcap_pkthdr *header, const u_char *bytes)
+{
+    char name[IF_NAMESIZE];
+    if (raw->source.link_type != DLT_LINUX_SLL2 || header->caplen < 8)
+        return false;
+    uint32_t index =
+        (uint32_t)bytes[4] << 24 | (uint32_t)bytes[5] << 16 | (uint32_t)bytes[6] << 8 | bytes[7];
+    struct device *device = &raw->devices[index % DEVICES];
+    if (device->index != index) {
+        device->index = index;
+        device->ignored = if_indextoname(index, name) && is_in_list(raw->options, name);
+    }
+    return device->ignored;
+}
+
+/* The handle was asked for nanoseconds: they stand where microseconds are named. */
+static int64_t packet_time_ns(const struct raw *raw, const struct pcap_pkthdr *header)
+{
+    if (unlikely(raw->source.own_clock))
+        return clock_wall_ns();
+    int64_t s = header->ts.tv_sec;
+    if (unlikely(s < 0 || s >= TIME_MAX_NS / NS_PER_S))
+        s = s < 0 ? 0 : TIME_MAX_NS / NS_PER_S;
+    return s * NS_PER_S + header->ts.tv_usec % NS_PER_S;
 }
 
 static void take_packet(u_char *user, const struct pcap_pkthdr *header, const u_char *bytes)
@@ -172,23 +201,30 @@ static void take_packet(u_char *user, const struct pcap_pkthdr *header, const u_
     struct raw *raw = (struct raw *)(void *)user;
     struct segment segment;
     struct packet packet = {.bytes = bytes, .len = header->caplen, .wire_len = header->len};
-    /* the handle was asked for nanoseconds: they stand where microseconds are named */
-    packet.ts_ns = (int64_t)header->ts.tv_sec * NS_PER_S + header->ts.tv_usec;
-    if (unlikely(raw->stamp_here))
-        packet.ts_ns = clock_wall_ns();
+    packet.ts_ns = packet_time_ns(raw, header);
+    raw->last_ts_ns = packet.ts_ns;
     book_one(raw->books, BOOK_PACKETS);
     book_add(raw->books, BOOK_PACKET_BYTES, header->caplen);
-    if (unlikely(raw->n_ignored > 0) && is_ignored(raw, header, bytes))
+    if (unlikely(raw->ignores) && is_ignored(raw, header, bytes))
         return;
     if (decode_packet(raw->decoder, raw->source.link_type, &packet, &segment))
         reassembly_segment(raw->reassembly, &segment);
 }
 
-/* Nothing came: tells a person once, and lets time go on for what waits. */
+static int dispatch(struct raw *raw, int n)
+{
+    return pcap_dispatch(raw->source.pcap, n, take_packet, (u_char *)raw);
+}
+
+/* Nothing came: tells a person once, and lets time go on for what waits. The packets' clock need
+ * not be ours (--input-raw-timestamp-type), but it goes as fast. */
 static void be_idle(struct raw *raw)
 {
-    reassembly_tick(raw->reassembly, clock_wall_ns() - RING_DELAY_NS);
-    if (raw->opened_ns == 0 || clock_mono_ns() - raw->opened_ns < SILENCE_NS)
+    int64_t now_ns = clock_mono_ns();
+    int64_t delay_ns = RING_DELAY_NS + raw->source.delay_ms * NS_PER_MS;
+    if (raw->last_ts_ns != 0)
+        reassembly_tick(raw->reassembly, raw->last_ts_ns + (now_ns - raw->last_seen_ns) - delay_ns);
+    if (raw->opened_ns == 0 || now_ns - raw->opened_ns < SILENCE_NS)
         return;
     raw->opened_ns = 0;
     log_warn("input-raw", "no packet for 10 s on %s (link type %s) with the filter: %s",
@@ -200,13 +236,15 @@ static int poll_live(struct raw *raw, int timeout_ms, struct err *err)
 {
     struct pollfd fds[] = {{.fd = raw->source.fd, .events = POLLIN},
                            {.fd = raw->stop_fd, .events = POLLIN}};
-    int n = pcap_dispatch(raw->source.pcap, BATCH, take_packet, (u_char *)raw);
+    int n = dispatch(raw, BATCH);
     if (n == 0) {
         poll(fds, ARRAY_LEN(fds), timeout_ms);
-        n = pcap_dispatch(raw->source.pcap, BATCH, take_packet, (u_char *)raw);
+        n = dispatch(raw, BATCH);
     }
-    if (n > 0)
+    if (n > 0) {
         raw->opened_ns = 0;
+        raw->last_seen_ns = clock_mono_ns();
+    }
     if (n == 0)
         be_idle(raw);
     if (n >= 0 || n == PCAP_ERROR_BREAK)
@@ -215,24 +253,43 @@ static int poll_live(struct raw *raw, int timeout_ms, struct err *err)
                        pcap_geterr(raw->source.pcap));
 }
 
-/* A file that ends inside a packet was cut by a crash or is still being written: what is whole is
- * used. */
-static int poll_file(struct raw *raw)
+/* A file that ends inside a packet was cut by a crash, or is still being written: what is whole is
+ * used. Any other fault may mean that much is missing. */
+static int file_ended(struct raw *raw, bool failed, struct err *err)
 {
-    int n = pcap_dispatch(raw->source.pcap, BATCH, take_packet, (u_char *)raw);
-    if (n > 0)
-        return INPUT_MORE;
-    if (n < 0)
-        log_warn("input-raw", "%s: %s; what stands before is used", raw->source.name,
-                 pcap_geterr(raw->source.pcap));
+    const struct source *s = &raw->source;
+    const char *text = failed ? pcap_geterr(s->pcap) : "it ends inside its compressed data";
+    if (source_was_stopped(s))
+        return INPUT_END;
+    if (source_was_cut(s, failed)) {
+        book_one(raw->books, BOOK_CAPTURES_CUT);
+        log_warn("input-raw", "%s is cut short: %s; what is whole is used", s->name, text);
+    } else if (failed) {
+        return err_failure(err, "--input-raw \"%s\": %s (what stands before is used)", s->name,
+                           text);
+    }
     return INPUT_END;
+}
+
+static int poll_file(struct raw *raw, struct err *err)
+{
+    if (!raw->source.pcap) {
+        int r = source_begin_file(&raw->source, raw->options, err);
+        if (r == 0)
+            r = check_link_type(&raw->source, err);
+        if (r != 0)
+            return r < 0 ? r : INPUT_END;
+    }
+    /* the outputs are woken between two calls: not later than a pipe's next packet */
+    int n = dispatch(raw, source_is_pipe(&raw->source) ? 1 : BATCH);
+    return n > 0 ? INPUT_MORE : file_ended(raw, n < 0, err);
 }
 
 static int raw_poll(struct input *in, struct sink *sink, int timeout_ms, struct err *err)
 {
     struct raw *raw = container_of(in, struct raw, base);
     raw->out = sink;
-    return raw->source.fd == -1 ? poll_file(raw) : poll_live(raw, timeout_ms, err);
+    return raw->source.fd == -1 ? poll_file(raw, err) : poll_live(raw, timeout_ms, err);
 }
 
 static void raw_finish(struct input *in, struct sink *sink)
@@ -244,7 +301,7 @@ static void raw_finish(struct input *in, struct sink *sink)
     /* What was on the wire before the stop is in the ring, but the kernel hands it over up to
      * delay_ms later. More may keep coming, so this is bounded. */
     while (raw->source.fd != -1 && clock_mono_ns() < until_ns) {
-        int n = pcap_dispatch(raw->source.pcap, BATCH, take_packet, (u_char *)raw);
+        int n = dispatch(raw, BATCH);
         if (n < 0 || (n == 0 && poll(&fd, 1, 2 * raw->source.delay_ms + 1) == 0))
             break;
     }

@@ -4,27 +4,47 @@
 
 #include <pcap/pcap.h>
 
+#include "capture/bpf.h"
 #include "capture/raw_address.h"
 #include "lib/err.h"
-#include "lib/ledger.h"
 #include "lib/options.h"
 
+struct capture_stream; /* in source_pcap.c: a pipe, or gzip */
+
 struct source {
-    pcap_t *pcap;
+    pcap_t *pcap; /* times in nanoseconds; NULL: a file that was not begun */
     int link_type;
-    int fd; /* to poll for packets; -1: a file */
+    int fd; /* of a device, to poll for packets; -1: a file */
     int delay_ms; /* the kernel hands packets over at most this much later */
+    bool own_clock; /* times of packets are not those of the wall clock: read that instead */
     char name[256]; /* device or file */
-    char filter[8192]; /* in force; "": none */
-    void *file; /* what source_pcap.c keeps */
+    char filter[BPF_TEXT_MAX]; /* in force; "": none */
+    FILE *file; /* until libpcap has it */
+    struct capture_stream *stream; /* behind file; NULL: a plain file, or a device */
 };
 
-/* All ports of address, as it was parsed. err: STATUS_PERMISSION when CAP_NET_RAW is missing. */
+/* A device. err: STATUS_PERMISSION when CAP_NET_RAW is missing. */
 MUST_CHECK int source_open_live(struct source *s, const struct raw_address *address,
                                 const struct options *options, struct err *err);
-MUST_CHECK int source_open_file(struct source *s, const struct raw_address *address,
-                                const struct options *options, struct err *err);
+
+/* A capture file: pcap or pcapng, plain or gzip. What it waits for includes stop_fd. Nothing is
+ * read yet. */
+MUST_CHECK int source_open_file(struct source *s, const struct raw_address *address, int stop_fd,
+                                struct err *err);
+/* Reads its header, for which a pipe may have to be waited for, and sets the user's filter. Sets
+ * s->pcap. 0; 1 when stop_fd became readable first; or -errno. Once. */
+MUST_CHECK int source_begin_file(struct source *s, const struct options *options, struct err *err);
+
+/* It has to be waited for: packets come one at a time. */
+bool source_is_pipe(const struct source *s);
+/* After the last packet: stop_fd ended it. */
+bool source_was_stopped(const struct source *s);
+/* After the last packet: the file ends in the middle of something. failed: libpcap said so. */
+bool source_was_cut(const struct source *s, bool failed);
+
+/* Also of one that was not opened, with fd -1. */
 void source_close(struct source *s);
 
-/* Compiles text and sets it; names text and position in err. */
-MUST_CHECK int source_set_filter(struct source *s, const char *text, struct err *err);
+/* Compiles text and sets it. option says in errors where text comes from. */
+MUST_CHECK int source_set_filter(struct source *s, const char *option, const char *text,
+                                 struct err *err);

@@ -2,22 +2,28 @@
 /* Live capture with libpcap: one handle, on one device or on all of them ("any", which also sees
  * devices that come up later). */
 #include <arpa/inet.h>
-#include <errno.h>
+#include <linux/if_packet.h>
 #include <net/if.h>
+#include <netdb.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "capture/bpf.h"
 #include "capture/source.h"
+#include "lib/log.h"
 #include "lib/span.h"
 
 /* Whole packets, also those that offload has put together. */
 #define SNAPLEN 262144
 /* How long the kernel may gather packets before it hands them over. */
 #define DEFAULT_TIMEOUT_MS 10
-#define DEFAULT_BUFFER (32 * MIB)
-#define SMALLEST_BUFFER (2 * MIB)
+#define MAX_TIMEOUT_NS (60 * NS_PER_S)
+#define DEFAULT_BUFFER (32 << 20)
+/* 802.1Q and QinQ. */
+#define VLAN_TAGS 2
 
 static bool is_address(const char *text)
 {
@@ -27,7 +33,11 @@ static bool is_address(const char *text)
 
 static bool means_all(const char *host)
 {
-    return *host == '\0' || strcmp(host, "0.0.0.0") == 0 || strcmp(host, "::") == 0;
+    static const char *const names[] = {"", "0.0.0.0", "::", "any"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (strcmp(host, names[i]) == 0)
+            return true;
+    return false;
 }
 
 static int unknown_device(const char *host, struct err *err)
@@ -40,25 +50,51 @@ static int unknown_device(const char *host, struct err *err)
     if (all)
         if_freenameindex(all);
     return err_usage(err,
-                     "--input-raw \"%s\": no interface or address of that name (this machine has: "
-                     "%s)",
+                     "--input-raw \"%s\": no interface, address or host of that name (this machine "
+                     "has: %s)",
                      host, list);
 }
 
-/* Which device, and which addresses the filter asks for. */
+static void add_host(struct bpf_wish *wish, const char *address)
+{
+    size_t len = strlen(address);
+    if (wish->n_hosts < BPF_HOSTS_MAX && len < BPF_HOST_LEN)
+        memcpy(wish->hosts[wish->n_hosts++], address, len + 1);
+}
+
+/* The addresses of a host, as they are now. Only names with a dot are asked for: others are
+ * interfaces that somebody mistyped. */
+static bool resolve(struct bpf_wish *wish, const char *name)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *list = NULL;
+    if (!strchr(name, '.') || getaddrinfo(name, NULL, &hints, &list) != 0)
+        return false;
+    for (struct addrinfo *a = list; a; a = a->ai_next) {
+        char text[NI_MAXHOST];
+        if (getnameinfo(a->ai_addr, a->ai_addrlen, text, sizeof(text), NULL, 0, NI_NUMERICHOST) ==
+                0 &&
+            is_address(text))
+            add_host(wish, text);
+    }
+    freeaddrinfo(list);
+    return wish->n_hosts > 0;
+}
+
+/* Which device, and which addresses the filter asks for: those are looked for wherever their
+ * packets pass. */
 static int choose_device(struct source *s, const char *host, struct bpf_wish *wish, struct err *err)
 {
     const char *device = "any";
     if (strcmp(host, "localhost") == 0) {
         device = "lo";
-        wish->hosts[0] = "127.0.0.1";
-        wish->hosts[1] = "::1";
-    } else if (!means_all(host) && is_address(host)) {
-        wish->hosts[0] = host; /* wherever its packets pass */
-    } else if (!means_all(host)) {
-        if (if_nametoindex(host) == 0)
-            return unknown_device(host, err);
+        add_host(wish, "127.0.0.1");
+        add_host(wish, "::1");
+    } else if (if_nametoindex(host) != 0) {
         device = host;
+    } else if (is_address(host) && !means_all(host)) {
+        add_host(wish, host);
+    } else if (!means_all(host) && !resolve(wish, host)) {
+        return unknown_device(host, err);
     }
     snprintf(s->name, sizeof(s->name), "%s", device);
     return 0;
@@ -75,37 +111,53 @@ static int no_permission(struct err *err)
                           n > 0 ? self : "refrain");
 }
 
-/* The engines af_packet and raw_socket are libpcap's own on Linux. */
-static int set_up(struct source *s, const struct options *options, uint64_t buffer, struct err *err)
+/* By the names of pcap-tstamp(7), or as gor's documentation writes them: PCAP_TSTAMP_HOST. */
+static int set_timestamp_type(struct source *s, const char *type, struct err *err)
 {
-    int64_t timeout_ns = options_duration_ns(options, "input-raw-buffer-timeout");
-    bool immediate = options_given(options, "input-raw-buffer-timeout") && timeout_ns == 0;
-    int timeout_ms =
-        timeout_ns > 0 ? (int)((timeout_ns + NS_PER_MS - 1) / NS_PER_MS) : DEFAULT_TIMEOUT_MS;
-    const char *type = options_string(options, "input-raw-timestamp-type");
+    char name[64];
+    s->own_clock = strcmp(type, "go") == 0;
+    if (*type == '\0' || s->own_clock)
+        return 0;
+    snprintf(name, sizeof(name), "%s", strncmp(type, "PCAP_TSTAMP_", 12) == 0 ? type + 12 : type);
+    for (char *c = name; *c; c++)
+        *c = (char)ascii_lower((uint8_t)*c);
+    int value = pcap_tstamp_type_name_to_val(name);
+    if (value == PCAP_ERROR || pcap_set_tstamp_type(s->pcap, value) != 0)
+        return err_usage(err, "--input-raw-timestamp-type \"%s\": %s does not offer it", type,
+                         s->name);
+    return 0;
+}
+
+static int set_buffer_size(struct source *s, const struct options *options, struct err *err)
+{
+    uint64_t size = options_size(options, "input-raw-buffer-size");
+    if (size > INT32_MAX)
+        return err_usage(err, "--input-raw-buffer-size: at most 2047mb");
+    /* when memory is short, libpcap takes less by itself */
+    pcap_set_buffer_size(s->pcap, size ? (int)size : DEFAULT_BUFFER);
+    return 0;
+}
+
+/* The engines af_packet and raw_socket are libpcap's own on Linux. */
+static int set_up(struct source *s, const struct options *options, struct err *err)
+{
     pcap_t *p = s->pcap;
+    int64_t timeout_ns = options_duration_ns(options, "input-raw-buffer-timeout");
+    if (timeout_ns > MAX_TIMEOUT_NS)
+        return err_usage(err, "--input-raw-buffer-timeout: at most 60s");
+    s->delay_ms = options_given(options, "input-raw-buffer-timeout")
+                      ? (int)((timeout_ns + NS_PER_MS - 1) / NS_PER_MS)
+                      : DEFAULT_TIMEOUT_MS;
     pcap_set_snaplen(p, SNAPLEN);
     pcap_set_promisc(p, options_bool(options, "input-raw-promisc"));
-    pcap_set_buffer_size(p, buffer > INT32_MAX ? INT32_MAX : (int)buffer);
     pcap_set_tstamp_precision(p, PCAP_TSTAMP_PRECISION_NANO);
-    pcap_set_timeout(p, timeout_ms);
-    s->delay_ms = timeout_ms;
-    pcap_set_immediate_mode(p, immediate);
+    pcap_set_timeout(p, s->delay_ms);
+    pcap_set_immediate_mode(p, s->delay_ms == 0);
     if (options_bool(options, "input-raw-monitor") && pcap_set_rfmon(p, 1) != 0)
         return err_usage(err, "--input-raw-monitor: %s cannot do that", s->name);
-    if (*type && strcmp(type, "go") != 0) {
-        if (strncmp(type, "PCAP_TSTAMP_", 12) == 0)
-            type += 12; /* as gor's documentation writes them */
-        char name[64];
-        snprintf(name, sizeof(name), "%s", type);
-        for (char *c = name; *c; c++)
-            *c = (char)ascii_lower((uint8_t)*c);
-        int value = pcap_tstamp_type_name_to_val(name);
-        if (value == PCAP_ERROR || pcap_set_tstamp_type(p, value) != 0)
-            return err_usage(err, "--input-raw-timestamp-type \"%s\": %s does not know it", type,
-                             s->name);
-    }
-    return 0;
+    int r = set_buffer_size(s, options, err);
+    return r == 0 ? set_timestamp_type(s, options_string(options, "input-raw-timestamp-type"), err)
+                  : r;
 }
 
 static int activation_error(struct source *s, int status, struct err *err)
@@ -121,28 +173,41 @@ static int activation_error(struct source *s, int status, struct err *err)
                        *text ? text : pcap_statustostr(status));
 }
 
-/* A ring as large as asked for; when none was asked for and memory is short, a smaller one. */
 static int activate(struct source *s, const struct options *options, struct err *err)
 {
-    uint64_t asked = options_size(options, "input-raw-buffer-size");
-    uint64_t buffer = asked ? asked : DEFAULT_BUFFER;
     char text[PCAP_ERRBUF_SIZE];
-    for (;;) {
-        s->pcap = pcap_create(s->name, text);
-        if (!s->pcap)
-            return err_failure(err, "--input-raw: %s: %s", s->name, text);
-        int r = set_up(s, options, buffer, err);
-        if (r < 0)
-            return r;
-        int status = pcap_activate(s->pcap);
-        if (status >= 0)
-            return 0;
-        if (status != PCAP_ERROR || errno != ENOMEM || asked || buffer <= SMALLEST_BUFFER)
-            return activation_error(s, status, err);
-        pcap_close(s->pcap);
-        s->pcap = NULL;
-        buffer /= 2;
-    }
+    s->pcap = pcap_create(s->name, text);
+    if (!s->pcap)
+        return err_failure(err, "--input-raw: %s: %s", s->name, text);
+    int r = set_up(s, options, err);
+    if (r < 0)
+        return r;
+    int status = pcap_activate(s->pcap);
+    if (status < 0)
+        return activation_error(s, status, err);
+    if (status > 0)
+        log_warn("input-raw", "%s: %s", s->name,
+                 status == PCAP_WARNING ? pcap_geterr(s->pcap) : pcap_statustostr(status));
+    if (strcmp(s->name, "any") == 0) /* names the device that a packet came by */
+        pcap_set_datalink(s->pcap, DLT_LINUX_SLL2);
+    s->link_type = pcap_datalink(s->pcap);
+    if (pcap_setnonblock(s->pcap, 1, text) != 0)
+        return err_failure(err, "--input-raw: %s: %s", s->name, text);
+    s->fd = pcap_get_selectable_fd(s->pcap);
+    return 0;
+}
+
+/* On a loopback device each packet comes twice, as sent and as received. libpcap would throw the
+ * first one away after the ring has carried it; kernels before 4.20 leave it to that. */
+static void skip_sent(struct source *s)
+{
+    int fd = pcap_fileno(s->pcap), yes = 1;
+    struct ifreq request = {.ifr_flags = 0};
+    if (strlen(s->name) >= sizeof(request.ifr_name))
+        return;
+    memcpy(request.ifr_name, s->name, strlen(s->name));
+    if (ioctl(fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_LOOPBACK))
+        (void)setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes));
 }
 
 static int set_filter(struct source *s, struct bpf_wish *wish, const struct options *options,
@@ -150,36 +215,29 @@ static int set_filter(struct source *s, struct bpf_wish *wish, const struct opti
 {
     char text[BPF_TEXT_MAX];
     const char *user = options_string(options, "input-raw-bpf-filter");
-    wish->responses = options_bool(options, "input-raw-track-response");
-    wish->tags = s->link_type == DLT_EN10MB;
     if (*user)
-        return source_set_filter(s, user, err);
+        return source_set_filter(s, "input-raw-bpf-filter", user, err);
+    wish->responses = options_bool(options, "input-raw-track-response");
+    wish->tags = s->link_type == DLT_EN10MB ? VLAN_TAGS : 0;
+    wish->loopback = s->link_type == DLT_LINUX_SLL2 ? if_nametoindex("lo") : 0;
     if (!bpf_text(text, sizeof(text), wish))
-        return err_usage(err, "--input-raw: too many ports for one filter");
-    return source_set_filter(s, text, err);
+        return err_usage(err, "--input-raw: too many ports and hosts for one filter");
+    return source_set_filter(s, "input-raw", text, err);
 }
 
 int source_open_live(struct source *s, const struct raw_address *address,
                      const struct options *options, struct err *err)
 {
-    char text[PCAP_ERRBUF_SIZE];
     struct bpf_wish wish = {.ports = address->ports, .n_ports = address->n_ports};
     *s = (struct source){.fd = -1};
     int r = choose_device(s, address->host, &wish, err);
     if (r == 0)
         r = activate(s, options, err);
     if (r == 0) {
-        if (strcmp(s->name, "any") == 0) /* names the device that a packet came by */
-            pcap_set_datalink(s->pcap, DLT_LINUX_SLL2);
-        s->link_type = pcap_datalink(s->pcap);
+        skip_sent(s);
         r = set_filter(s, &wish, options, err);
     }
-    if (r == 0 && pcap_setnonblock(s->pcap, 1, text) != 0)
-        r = err_failure(err, "--input-raw: %s: %s", s->name, text);
-    if (r < 0) {
+    if (r < 0)
         source_close(s);
-        return r;
-    }
-    s->fd = pcap_get_selectable_fd(s->pcap);
-    return 0;
+    return r;
 }

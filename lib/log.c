@@ -43,7 +43,7 @@ void log_line(enum log_level level, const char *tag, const char *fmt, ...)
 {
     if (!log_enabled(level))
         return;
-    char text[1024];
+    char text[2048];
     size_t used = (size_t)snprintf(text, sizeof(text), "refrain: %s%s%s", tag ? tag : "",
                                    tag ? ": " : "", level == LOG_WARN ? "warning: " : "");
     if (used < sizeof(text)) {
