@@ -21,7 +21,7 @@
 #define FIRST_STRIDE 16
 #define MAX_STRIDE 64
 #define CHEAP_NS (10 * NS_PER_US) /* a stride that took less may be followed by a longer one */
-#define BUDGET_NS (2 * NS_PER_MS)
+#define BUDGET_NS (4 * NS_PER_MS)
 /* Without JIT: frames of the interpreter, in KiB. With it, its stack. */
 #define HEAP_KIB 4096
 #define JIT_STACK_FIRST (32 * 1024)
