@@ -3,13 +3,12 @@
 
 #include <stdio.h>
 
-/* The payload is not empty: the packet is longer than its headers. A length of 0 is a packet that
- * the card will cut up. tcp[] is IPv4 only, so IPv6 is counted from its own header. */
+/* The packet is not as long as its headers. Most have data then; some have a length of 0, because
+ * the card is yet to cut them up. tcp[] is IPv4 only, so IPv6 is counted from its own header. */
 #define HAS_DATA_4                                                                                 \
-    "tcp[tcpflags] & (tcp-syn|tcp-fin|tcp-rst) != 0 or ip[2:2] = 0 or "                            \
+    "tcp[tcpflags] & (tcp-syn|tcp-fin|tcp-rst) != 0 or "                                           \
     "ip[2:2] - ((ip[0] & 0xf) << 2) - ((tcp[12] & 0xf0) >> 2) != 0"
-#define HAS_DATA_6                                                                                 \
-    "(ip6 and (ip6[53] & 7 != 0 or ip6[4:2] = 0 or ip6[4:2] - ((ip6[52] & 0xf0) >> 2) != 0))"
+#define HAS_DATA_6 "(ip6 and (ip6[53] & 7 != 0 or ip6[4:2] - ((ip6[52] & 0xf0) >> 2) != 0))"
 #define FRAGMENT_4 "(ip proto 6 and ip[6:2] & 0x1fff != 0)"
 /* hop-by-hop options (not those of ICMPv6), routing header, fragment, destination options (RFC
  * 8200, 4.1) */

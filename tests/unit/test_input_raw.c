@@ -314,6 +314,25 @@ START_TEST(a_gzip_file_that_is_torn_gives_what_is_whole_and_says_so)
 }
 END_TEST
 
+START_TEST(a_gzip_file_torn_between_two_packets_says_so_too)
+{
+    struct err err;
+    size_t n;
+    make_usual("a.pcap", 5);
+    uint8_t *bytes = file_get("a.pcap", &n);
+    gzFile gz = gzopen("a.pcap.gz", "wb");
+    ck_assert_int_eq(gzwrite(gz, bytes, (unsigned)n), (int)n);
+    ck_assert_int_eq(gzflush(gz, Z_SYNC_FLUSH), Z_OK);
+    size_t flushed = (size_t)file_size("a.pcap.gz");
+    ck_assert_int_eq(gzclose(gz), Z_OK);
+    file_cut("a.pcap.gz", flushed);
+    ck_assert_int_eq(play("a.pcap.gz", &err), INPUT_END);
+    ck_assert_uint_eq(got.n, 5);
+    ck_assert_uint_eq(book_get(&books, BOOK_CAPTURES_CUT), 1);
+    free(bytes);
+}
+END_TEST
+
 /* A file that is refused at the start, with its name and this word. */
 static void check_refused(const char *address, enum exit_status status, const char *word)
 {
@@ -529,6 +548,7 @@ Suite *suite(void)
         a_pipe_that_is_silent_can_be_stopped_inside_a_packet,
         a_file_cut_at_any_byte_gives_what_is_whole_and_says_so,
         a_gzip_file_that_is_torn_gives_what_is_whole_and_says_so,
+        a_gzip_file_torn_between_two_packets_says_so_too,
         what_is_no_capture_file_is_refused_at_the_start,
         a_pipe_that_is_no_capture_is_an_error_when_it_is_read,
         damage_inside_is_an_error_and_what_stands_before_is_used,
