@@ -307,8 +307,6 @@ void conv_gap(struct conv_env *env, struct flow *f, enum direction dir, uint32_t
 {
     struct half *h = &f->half[dir];
     enum book fate = reason == GAP_CUT ? BOOK_REQ_CUT : BOOK_REQ_GAP;
-    if (dir == TO_CLIENT && f->pending)
-        pending_realign(f->pending, &f->half[TO_SERVER].stream);
     if (h->partial) {
         conv_lose(env, f, dir, h->partial, fate);
         /* a hole inside a body whose end is known loses that message only */
@@ -316,6 +314,8 @@ void conv_gap(struct conv_env *env, struct flow *f, enum direction dir, uint32_t
         if (v == HTTP_MORE || (v == HTTP_DONE && settle(env, f, dir, v)))
             return;
     }
+    if (dir == TO_CLIENT && f->pending)
+        pending_realign(f->pending, &f->half[TO_SERVER].stream);
     conv_lose_thread(env, f, dir, fate);
 }
 

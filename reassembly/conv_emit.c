@@ -61,9 +61,29 @@ static void emit_request(struct conv_env *env, struct flow *f, struct msg *msg, 
         return;
     struct msg *early = pending_complete(f->pending, id, answer, last_ns);
     if (early) {
+        env->held -= (int64_t)msg_cost(early);
         book_one(conv_books(env), BOOK_RES_COMPLETE);
         emit(env, f, TO_CLIENT, early, id);
     }
+}
+
+/* A response came to none of the requests that wait: the request is lost, or lies behind a hole, or
+ * was captured later. If it still turns up it must not take the next one's response. */
+static void note_answered(struct flow *f)
+{
+    const struct stream *client = &f->half[TO_SERVER].stream;
+    f->has_answered = client->has_ack;
+    f->answered = client->peer_ack;
+}
+
+/* The request that waits was answered, or its response is lost. */
+static void pop_answered(struct flow *f)
+{
+    struct pending_request *to = f->pending ? pending_first(f->pending) : NULL;
+    if (to && !to->early)
+        pending_pop(f->pending);
+    else
+        note_answered(f);
 }
 
 /* A whole response. Takes msg. */
@@ -74,16 +94,16 @@ static void emit_response(struct conv_env *env, struct flow *f, struct msg *msg,
         return;
     }
     struct pending_request *to = f->pending ? pending_first(f->pending) : NULL;
-    if (!to || to->lost) {
+    if (!to || to->lost || to->early) {
         book_one(conv_books(env), BOOK_RES_ORPHAN);
         msg_unref(msg);
-        if (to)
-            pending_pop(f->pending);
+        pop_answered(f);
         return;
     }
     book_one(conv_books(env), BOOK_RES_STARTED);
     if (!to->complete) { /* answered before it was sent: it comes out behind its request */
         to->early = msg;
+        env->held += (int64_t)msg_cost(msg);
         return;
     }
     book_one(conv_books(env), BOOK_RES_COMPLETE);
@@ -124,14 +144,13 @@ void conv_lose(struct conv_env *env, struct flow *f, enum direction dir, struct 
         if (early) {
             book_one(conv_books(env), BOOK_RES_COMPLETE);
             book_one(conv_books(env), BOOK_RES_ORPHAN);
+            env->held -= (int64_t)msg_cost(early);
             msg_unref(early);
         }
     } else {
-        struct pending_request *to = f->pending ? pending_first(f->pending) : NULL;
         book_one(conv_books(env), BOOK_RES_STARTED);
         book_one(conv_books(env), book_of(TO_CLIENT, request_fate));
-        if (to)
-            pending_pop(f->pending);
+        pop_answered(f);
     }
     if (p->msg) {
         env->held -= (int64_t)p->cap;
@@ -171,7 +190,10 @@ void conv_confirm(struct conv_env *env, struct flow *f, enum direction dir, stru
     if (dir == TO_CLIENT)
         return;
     book_one(conv_books(env), BOOK_REQ_STARTED);
-    if (env->config.track_responses &&
-        !pending_start(&f->pending, p->id, f->half[TO_SERVER].stream.next, &env->held))
+    uint32_t seq = f->half[TO_SERVER].stream.next;
+    if (f->has_answered && !seq_before(f->answered, seq))
+        return;
+    f->has_answered = false;
+    if (env->config.track_responses && !pending_start(&f->pending, p->id, seq, &env->held))
         f->half[TO_CLIENT].reading = READ_NOTHING;
 }

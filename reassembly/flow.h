@@ -58,7 +58,8 @@ struct flow {
     struct half half[2]; /* by direction */
     struct pending *pending; /* requests that wait for their responses; NULL: none */
     uint32_t syn; /* client's initial sequence number, when has_syn */
-    bool has_syn;
+    uint32_t answered; /* what the client sent before it is answered, when has_answered */
+    bool has_syn, has_answered;
     bool upgrade; /* an upgrade was asked for: what follows may not be HTTP */
     uint8_t list; /* enum flow_list */
 };

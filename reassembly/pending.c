@@ -116,9 +116,12 @@ size_t pending_free(struct pending *p, int64_t *held)
     if (!p)
         return 0;
     for (uint32_t i = 0; i < p->n; i++) {
-        if (at(p, i)->early)
-            dropped++;
-        msg_unref(at(p, i)->early);
+        struct msg *early = at(p, i)->early;
+        if (!early)
+            continue;
+        dropped++;
+        *held -= (int64_t)msg_cost(early);
+        msg_unref(early);
     }
     *held -= (int64_t)(sizeof(*p) + p->cap * sizeof(*p->ring));
     mem_free(p->ring);

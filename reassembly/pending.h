@@ -16,7 +16,7 @@ struct pending_request {
     uint32_t id;
     uint32_t seq; /* of the client's stream, at or behind its first byte */
     int64_t last_ns; /* when its last byte came */
-    struct msg *early; /* its response, when that was complete first */
+    struct msg *early; /* its response, when that was complete first; held counts its cost */
     uint8_t answer; /* enum answer */
     bool complete, lost;
 };
