@@ -12,6 +12,7 @@
 #include "capture/source.h"
 #include "lib/clock.h"
 #include "lib/hash.h"
+#include "lib/http_edit.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/own.h"
@@ -43,6 +44,7 @@ struct raw {
     struct sink *out; /* during poll() and finish() */
     struct books *books;
     const struct options *options;
+    const char *real_ip; /* a field name, or "" */
     struct source source;
     struct decoder *decoder;
     struct reassembly *reassembly;
@@ -54,6 +56,24 @@ struct raw {
     struct device devices[DEVICES]; /* by the low bits of the index */
 };
 
+/* --input-raw-realip-header: takes msg, returns one with the client's address in that field. NULL:
+ * it cannot be made, and what the client wrote there must not pass for its address. */
+static const struct msg *set_real_ip(struct raw *raw, const struct msg *msg)
+{
+    char text[ENDPOINT_TEXT_MAX];
+    const struct msg *out = NULL;
+    size_t len = endpoint_format(text, &msg->src);
+    while (len > 0 && text[--len] != ':') /* the port */
+        ;
+    struct span ip = span_of(text, len);
+    if (msg->src.family == 6)
+        ip = span_of(text + 1, len - 2); /* its brackets */
+    if (http_edit_set_field(msg, span_str(raw->real_ip), ip, &out) < 0)
+        book_one(raw->books, BOOK_SKIPPED_REALIP);
+    msg_unref(msg);
+    return out;
+}
+
 static void own_put(struct sink *sink, const struct msg *msg)
 {
     struct raw *raw = container_of(sink, struct raw, own);
@@ -62,7 +82,10 @@ static void own_put(struct sink *sink, const struct msg *msg)
         msg_unref(msg);
         return;
     }
-    sink_put(raw->out, msg);
+    if (*raw->real_ip && msg->type == MSG_REQUEST)
+        msg = set_real_ip(raw, msg);
+    if (msg)
+        sink_put(raw->out, msg);
 }
 
 /* gor's rule too: a name that ends in pcap is a file's, whatever the engine. */
@@ -78,6 +101,9 @@ static int check_link_type(const struct source *s, struct err *err)
 static int open_source(struct raw *raw, const struct raw_address *address, struct err *err)
 {
     struct source *s = &raw->source;
+    if (*raw->real_ip && !http_is_token(span_str(raw->real_ip)))
+        return err_usage(err, "--input-raw-realip-header \"%s\": not the name of a header field",
+                         raw->real_ip);
     int r = address->is_file ? source_open_file(s, address, raw->stop_fd, err)
                              : source_open_live(s, address, raw->options, err);
     if (r == 0 && address->is_file && !source_is_pipe(s))
@@ -128,6 +154,7 @@ static struct raw *raw_new(const struct input_args *args, bool is_file)
     raw->own.put = own_put;
     raw->books = args->books;
     raw->options = args->options;
+    raw->real_ip = options_string(args->options, "input-raw-realip-header");
     raw->stop_fd = args->stop_fd;
     raw->source.fd = -1;
     raw->ignores = options_nth(args->options, "input-raw-ignore-interface", 0) != NULL;

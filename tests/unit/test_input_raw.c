@@ -31,7 +31,7 @@ static struct option_value values[] = {
     {"max-memory", 256 << 20, NULL},          {"input-raw-expire", INT64_C(60000000000), NULL},
     {"input-raw-buffer-size", 1 << 20, NULL}, {"input-raw-buffer-timeout", 0, NULL},
     {"input-raw-promisc", 0, NULL},           {"input-raw-monitor", 0, NULL},
-    {"input-raw-timestamp-type", 0, NULL},
+    {"input-raw-timestamp-type", 0, NULL},    {"input-raw-realip-header", 0, ""},
 };
 static const struct options options = {.values = values, .n_values = ARRAY_LEN(values)};
 
@@ -65,6 +65,7 @@ static struct {
     struct sink sink;
     char text[262144];
     size_t n, len;
+    char last[256]; /* the payload of the last one */
 } got;
 
 static void collect(struct sink *sink, const struct msg *msg)
@@ -78,6 +79,7 @@ static void collect(struct sink *sink, const struct msg *msg)
                                 (long long)msg->ts_ns, src, dst, msg->len, (int)msg_target(msg).len,
                                 (const char *)msg_target(msg).ptr);
     got.n++;
+    snprintf(got.last, sizeof(got.last), "%.*s", (int)msg->len, (const char *)msg->bytes);
     msg_unref(msg);
 }
 
@@ -482,6 +484,26 @@ START_TEST(ports_and_the_users_filter_choose_packets)
 }
 END_TEST
 
+START_TEST(the_clients_address_can_be_put_into_a_header)
+{
+    struct err err;
+    option("input-raw-realip-header")->text = "X-Real-IP";
+    make_usual("4.pcap", 1);
+    text_of("4.pcap:8080");
+    ck_assert_str_eq(got.last, "GET /a HTTP/1.1\r\nX-Real-IP: 10.0.0.1\r\nHost: b\r\n\r\n");
+    make_capture("6.pcap", DLT_EN10MB, "eth:86dd ip6:06 tcp", 1);
+    text_of("6.pcap:8080");
+    ck_assert_str_eq(got.last, "GET /a HTTP/1.1\r\nX-Real-IP: fd00::1\r\nHost: b\r\n\r\n");
+    option("input-raw-realip-header")->text = "host";
+    text_of("4.pcap:8080");
+    ck_assert_str_eq(got.last, "GET /a HTTP/1.1\r\nHost: 10.0.0.1\r\n\r\n");
+    option("input-raw-realip-header")->text = "X Y";
+    ck_assert_ptr_null(open_input("4.pcap:8080", &err));
+    ck_assert_int_eq(err.status, STATUS_USAGE);
+    ck_assert_ptr_nonnull(strstr(err.text, "\"X Y\""));
+}
+END_TEST
+
 START_TEST(a_tunnel_is_found_by_the_port_inside)
 {
     make_capture("a.pcap", DLT_EN10MB,
@@ -555,6 +577,7 @@ Suite *suite(void)
         a_pcapng_file_is_read_and_one_with_two_link_types_is_an_error,
         times_that_no_clock_could_have_shown_do_no_harm,
         ports_and_the_users_filter_choose_packets,
+        the_clients_address_can_be_put_into_a_header,
         a_tunnel_is_found_by_the_port_inside,
         without_memory_nothing_is_opened_and_nothing_leaks,
         a_device_that_does_not_exist_is_told_with_those_that_do,
