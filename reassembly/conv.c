@@ -155,8 +155,12 @@ static void emit_copy(struct conv_env *env, struct flow *f, enum direction dir, 
                       struct span bytes)
 {
     if (bytes.len - p->framer.head_len > env->config.max_body) {
-        conv_lose(env, f, dir, p, BOOK_REQ_TOO_LARGE);
-        return;
+        if (!env->config.allow_incomplete) {
+            conv_lose(env, f, dir, p, BOOK_REQ_TOO_LARGE);
+            return;
+        }
+        bytes.len = p->framer.head_len + env->config.max_body;
+        p->cut = true;
     }
     struct msg *msg = msg_new(bytes.len);
     if (!msg) {
