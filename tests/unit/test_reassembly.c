@@ -112,7 +112,7 @@ START_TEST(segments_in_any_order_make_the_request)
         for (int i = 0; i < 3; i++) {
             int part = orders[o][i];
             struct segment seg =
-                conn_segment(&one, TO_SERVER, at[part], POST + at[part], at[part + 1] - at[part]);
+                conn_segment(&one, TO_SERVER, at[part], &POST[at[part]], at[part + 1] - at[part]);
             ck_assert_uint_eq(scene.n, o);
             conn_give(&scene, &seg);
         }
@@ -179,7 +179,7 @@ START_TEST(the_sequence_number_may_wrap_anywhere)
         struct conn one = conn_of(before);
         one.start[TO_SERVER] = 0u - before;
         conn_open(&scene, &one);
-        conn_send_at(&scene, &one, TO_SERVER, 30, POST GET + 30);
+        conn_send_at(&scene, &one, TO_SERVER, 30, POST & GET[30]);
         conn_send_at(&scene, &one, TO_SERVER, 0, "POST /p HTTP/1.1\r\nHost: x\r\nCont");
         ck_assert_uint_eq(scene.n, 2 * before + 2);
         scene_expect(&scene, 2 * before, MSG_REQUEST, POST);
@@ -194,7 +194,7 @@ START_TEST(data_in_the_syn_counts)
     syn.seq--;
     syn.flags = TCP_SYN;
     conn_give(&scene, &syn);
-    conn_send_at(&scene, &c, TO_SERVER, 30, POST + 30);
+    conn_send_at(&scene, &c, TO_SERVER, 30, &POST[30]);
     expect_only(POST);
 }
 END_TEST
@@ -208,12 +208,12 @@ START_TEST(keep_alive_and_zero_window_probes_change_nothing)
         conn_give(&scene, &probe); /* with the byte before the next, as keep-alive has it */
         probe.len = probe.wire_len = 0;
         conn_give(&scene, &probe);
-        struct segment window = conn_segment(&c, TO_SERVER, i, POST + i, 1);
+        struct segment window = conn_segment(&c, TO_SERVER, i, &POST[i], 1);
         conn_give(&scene, &window); /* one byte into a closed window */
         struct segment closed = conn_segment(&c, TO_CLIENT, 0, "", 0);
         closed.window = 0;
         conn_give(&scene, &closed);
-        struct segment seg = conn_segment(&c, TO_SERVER, i, POST + i, n);
+        struct segment seg = conn_segment(&c, TO_SERVER, i, &POST[i], n);
         conn_give(&scene, &seg);
     }
     expect_only(POST);
@@ -239,7 +239,7 @@ END_TEST
 START_TEST(a_fin_that_comes_early_waits_for_what_is_before_it)
 {
     conn_open(&scene, &c);
-    struct segment fin = conn_segment(&c, TO_SERVER, 30, POST + 30, sizeof(POST) - 1 - 30);
+    struct segment fin = conn_segment(&c, TO_SERVER, 30, &POST[30], sizeof(POST) - 1 - 30);
     fin.flags |= TCP_FIN;
     conn_give(&scene, &fin);
     struct segment first = conn_segment(&c, TO_SERVER, 0, POST, 30);
