@@ -179,7 +179,7 @@ START_TEST(the_sequence_number_may_wrap_anywhere)
         struct conn one = conn_of(before);
         one.start[TO_SERVER] = 0u - before;
         conn_open(&scene, &one);
-        conn_send_at(&scene, &one, TO_SERVER, 30, POST & GET[30]);
+        conn_send_at(&scene, &one, TO_SERVER, 30, &(POST GET)[30]);
         conn_send_at(&scene, &one, TO_SERVER, 0, "POST /p HTTP/1.1\r\nHost: x\r\nCont");
         ck_assert_uint_eq(scene.n, 2 * before + 2);
         scene_expect(&scene, 2 * before, MSG_REQUEST, POST);

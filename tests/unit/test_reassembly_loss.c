@@ -83,7 +83,7 @@ END_TEST
 
 START_TEST(a_hole_that_is_filled_in_time_costs_nothing)
 {
-    conn_send_at(&scene, &c, TO_SERVER, 20, POST + 20);
+    conn_send_at(&scene, &c, TO_SERVER, 20, &POST[20]);
     scene_pass(&scene, 2900 * NS_PER_MS);
     struct segment first = conn_segment(&c, TO_SERVER, 0, POST, 20);
     conn_give(&scene, &first);

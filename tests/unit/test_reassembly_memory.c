@@ -119,9 +119,9 @@ static void mixed(void)
         conn_send_bytes(&scene, &a, TO_SERVER, block, sizeof(block));
     conn_send(&scene, &a, TO_CLIENT, OK_A "HTTP/1.1 200 OK\r\nContent-Le");
     conn_send(&scene, &a, TO_CLIENT, "ngth: 2\r\n\r\nhi" OK_A);
-    conn_send_at(&scene, &b, TO_SERVER, 60, POST + 60);
-    conn_send_at(&scene, &b, TO_SERVER, 40, POST + 40);
-    conn_send_at(&scene, &b, TO_SERVER, 20, POST + 20);
+    conn_send_at(&scene, &b, TO_SERVER, 60, &POST[60]);
+    conn_send_at(&scene, &b, TO_SERVER, 40, &POST[40]);
+    conn_send_at(&scene, &b, TO_SERVER, 20, &POST[20]);
     conn_send_at(&scene, &b, TO_CLIENT, 0, OK_A); /* early */
     conn_send_at(&scene, &b, TO_SERVER, 0, POST);
     for (int i = 0; i < 6; i++)
