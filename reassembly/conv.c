@@ -318,9 +318,9 @@ void conv_gap(struct conv_env *env, struct flow *f, enum direction dir, uint32_t
         if (v == HTTP_MORE || (v == HTTP_DONE && settle(env, f, dir, v)))
             return;
     }
-    if (dir == TO_CLIENT && f->pending)
-        pending_realign(f->pending, &f->half[TO_SERVER].stream);
     conv_lose_thread(env, f, dir, fate);
+    if (dir == TO_CLIENT && f->pending && !pending_realign(f->pending, &f->half[TO_SERVER].stream))
+        h->reading = READ_NOTHING; /* no pair rather than a wrong one */
 }
 
 void conv_end(struct conv_env *env, struct flow *f, enum direction dir)

@@ -190,10 +190,12 @@ void conv_confirm(struct conv_env *env, struct flow *f, enum direction dir, stru
     if (dir == TO_CLIENT)
         return;
     book_one(conv_books(env), BOOK_REQ_STARTED);
-    uint32_t seq = f->half[TO_SERVER].stream.next;
-    if (f->has_answered && !seq_before(f->answered, seq))
+    struct pending_request begun = {.id = p->id,
+                                    .seq = f->half[TO_SERVER].stream.next,
+                                    .ack = f->half[TO_CLIENT].stream.peer_ack};
+    if (f->has_answered && !seq_before(f->answered, begun.seq))
         return;
     f->has_answered = false;
-    if (env->config.track_responses && !pending_start(&f->pending, p->id, seq, &env->held))
+    if (env->config.track_responses && !pending_start(&f->pending, &begun, &env->held))
         f->half[TO_CLIENT].reading = READ_NOTHING;
 }

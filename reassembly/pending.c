@@ -37,7 +37,7 @@ static bool grow(struct pending *p, int64_t *held)
     return true;
 }
 
-bool pending_start(struct pending **pp, uint32_t id, uint32_t seq, int64_t *held)
+bool pending_start(struct pending **pp, const struct pending_request *begun, int64_t *held)
 {
     if (!*pp) {
         *pp = mem_zalloc(MEM_FLOW, sizeof(**pp));
@@ -49,7 +49,7 @@ bool pending_start(struct pending **pp, uint32_t id, uint32_t seq, int64_t *held
     if (p->n == p->cap && !grow(p, held))
         return false;
     p->n++;
-    *at(p, p->n - 1) = (struct pending_request){.id = id, .seq = seq};
+    *at(p, p->n - 1) = *begun;
     return true;
 }
 
@@ -103,11 +103,15 @@ void pending_pop(struct pending *p)
     p->n--;
 }
 
-void pending_realign(struct pending *p, const struct stream *client)
+bool pending_realign(struct pending *p, const struct stream *client)
 {
     while (p->n > 1 && client->has_ack && !at(p, 0)->early &&
-           !seq_before(client->peer_ack, at(p, 1)->seq))
+           !seq_before(client->peer_ack, at(p, 1)->seq)) {
+        if (at(p, 0)->ack == at(p, 1)->ack)
+            return false;
         pending_pop(p);
+    }
+    return true;
 }
 
 size_t pending_free(struct pending *p, int64_t *held)

@@ -334,6 +334,21 @@ START_TEST(a_hole_in_a_response_body_loses_that_response_only)
 }
 END_TEST
 
+START_TEST(pipelined_responses_behind_a_hole_are_not_paired_by_guess)
+{
+    request(GET OTHER);
+    request(GET);
+    response("HTTP/1.1 200 OK\r\nConte");
+    conn_miss(&c, TO_CLIENT, 40);
+    response(OK_B);
+    response(OK_A);
+    scene_pass(&scene, 4 * NS_PER_S);
+    ck_assert_uint_eq(scene.n, 3);
+    for (size_t i = 0; i < 3; i++)
+        ck_assert_int_eq(scene.msgs[i]->type, MSG_REQUEST);
+}
+END_TEST
+
 START_TEST(connect_ends_http_quietly)
 {
     request("CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -450,6 +465,7 @@ Suite *suite(void)
         a_response_to_nothing_is_an_orphan,
         a_lost_response_does_not_shift_the_others,
         a_hole_in_a_response_body_loses_that_response_only,
+        pipelined_responses_behind_a_hole_are_not_paired_by_guess,
         connect_ends_http_quietly,
         an_upgrade_ends_http_quietly,
         a_refused_upgrade_goes_on_with_http,
