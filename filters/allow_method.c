@@ -64,6 +64,7 @@ static void allow_method_close(struct filter *filter)
 
 const struct filter_ops filter_allow_method = {
     .name = OPTION,
+    .stage = FILTER_JUDGE,
     .open = allow_method_open,
     .apply = allow_method_apply,
     .close = allow_method_close,

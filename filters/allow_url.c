@@ -93,6 +93,7 @@ static int disallow_url_open(struct filter **filterp, const struct options *opti
 
 const struct filter_ops filter_allow_url = {
     .name = "http-allow-url",
+    .stage = FILTER_JUDGE,
     .open = allow_url_open,
     .apply = url_apply,
     .close = url_close,
@@ -100,6 +101,7 @@ const struct filter_ops filter_allow_url = {
 
 const struct filter_ops filter_disallow_url = {
     .name = "http-disallow-url",
+    .stage = FILTER_JUDGE,
     .open = disallow_url_open,
     .apply = url_apply,
     .close = url_close,

@@ -103,6 +103,7 @@ static void set_header_close(struct filter *filter)
 
 const struct filter_ops filter_set_header = {
     .name = OPTION,
+    .stage = FILTER_REWRITE,
     .open = set_header_open,
     .apply = set_header_apply,
     .close = set_header_close,

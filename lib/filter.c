@@ -50,26 +50,39 @@ void filter_chain_free(struct filter_chain *chain)
     mem_free(chain);
 }
 
-/* Runs a request through all filters. *out is a new reference when the result is REPLACE. */
-static enum verdict judge(struct filter_chain *chain, const struct msg *msg, const struct msg **out)
+enum verdict filter_chain_judge(struct filter_chain *chain, const struct msg *msg)
+{
+    for (size_t i = 0; i < chain->n; i++) {
+        struct filter *filter = chain->filters[i];
+        if (filter->ops->stage != FILTER_JUDGE)
+            continue;
+        const struct msg *none = NULL;
+        enum verdict verdict = filter->ops->apply(filter, msg, &none);
+        assert((verdict == VERDICT_PASS || verdict == VERDICT_DROP) && !none);
+        if (verdict == VERDICT_DROP)
+            return VERDICT_DROP;
+    }
+    return VERDICT_PASS;
+}
+
+enum verdict filter_chain_rewrite(struct filter_chain *chain, const struct msg *msg,
+                                  const struct msg **out)
 {
     const struct msg *current = msg;
-    enum verdict verdict = VERDICT_PASS;
     for (size_t i = 0; i < chain->n; i++) {
+        struct filter *filter = chain->filters[i];
+        if (filter->ops->stage != FILTER_REWRITE)
+            continue;
         const struct msg *next = NULL;
-        verdict = chain->filters[i]->ops->apply(chain->filters[i], current, &next);
-        if (verdict == VERDICT_DROP || verdict == VERDICT_FAIL)
-            break;
-        if (verdict == VERDICT_REPLACE) {
-            if (current != msg)
-                msg_unref(current);
-            current = next;
-        }
-    }
-    if (verdict == VERDICT_DROP || verdict == VERDICT_FAIL) {
+        enum verdict verdict = filter->ops->apply(filter, current, &next);
+        assert(verdict != VERDICT_DROP);
+        if (verdict == VERDICT_PASS)
+            continue;
         if (current != msg)
             msg_unref(current);
-        return verdict;
+        if (verdict == VERDICT_FAIL)
+            return VERDICT_FAIL;
+        current = next;
     }
     if (current == msg)
         return VERDICT_PASS;
@@ -86,7 +99,9 @@ enum verdict filter_chain_apply(struct filter_chain *chain, const struct msg *ms
      * that a request would have been asked for */
     if (msg->type != MSG_REQUEST)
         return fates_get(chain->fates, msg_id(msg)) == VERDICT_PASS ? VERDICT_PASS : VERDICT_DROP;
-    enum verdict verdict = judge(chain, msg, out);
+    enum verdict verdict = filter_chain_judge(chain, msg);
+    if (verdict == VERDICT_PASS)
+        verdict = filter_chain_rewrite(chain, msg, out);
     fates_put(chain->fates, msg_id(msg), verdict == VERDICT_REPLACE ? VERDICT_PASS : verdict);
     return verdict;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The interface of everything that judges or changes one message. Filters of a chain are asked in
- * order; an instance belongs to one thread. A new filter is one file in filters/, a line in
+/* The interface of everything that judges or changes one message. A judge says pass or drop and sees
+ * the request as it was recorded; a rewriter makes a new message, once all judges have let it pass
+ * and it was sampled. Filters of one stage are asked in order; an instance belongs to one thread. A new filter is one file in filters/, a line in
  * filters/filters.h and one in cmd/registry.c; filters/allow_method.c is the one to copy. */
 #pragma once
 
@@ -15,12 +16,18 @@ enum verdict {
     VERDICT_FAIL = 3, /* no memory: the message is lost, and counted as failed */
 };
 
+enum filter_stage {
+    FILTER_JUDGE = 0, /* VERDICT_PASS or VERDICT_DROP */
+    FILTER_REWRITE = 1, /* VERDICT_PASS, VERDICT_REPLACE or VERDICT_FAIL */
+};
+
 struct filter {
     const struct filter_ops *ops;
 };
 
 struct filter_ops {
     const char *name; /* "http-allow-url" */
+    enum filter_stage stage;
 
     /* *filterp NULL and 0: nothing of this kind was asked for. */
     int (*open)(struct filter **filterp, const struct options *options, struct err *err);
@@ -35,6 +42,13 @@ struct filter_chain;
 MUST_CHECK int filter_chain_new(struct filter_chain **chainp, const struct filter_ops *const *ops,
                                 size_t n_ops, const struct options *options, struct err *err);
 void filter_chain_free(struct filter_chain *chain);
-/* Borrows msg; *out is set for VERDICT_REPLACE. Never REPLACEs with an equal message. */
+/* The judges on a request: VERDICT_PASS or VERDICT_DROP. Borrows msg. */
+enum verdict filter_chain_judge(struct filter_chain *chain, const struct msg *msg);
+/* The rewriters on a request: VERDICT_PASS, VERDICT_REPLACE with *out (a new reference, never to an
+ * equal message), or VERDICT_FAIL. Borrows msg. */
+enum verdict filter_chain_rewrite(struct filter_chain *chain, const struct msg *msg,
+                                  const struct msg **out);
+/* Both, on a request, or what its request's fate was on a response. Borrows msg; *out is set for
+ * VERDICT_REPLACE. */
 enum verdict filter_chain_apply(struct filter_chain *chain, const struct msg *msg,
                                 const struct msg **out);
