@@ -10,6 +10,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/pacer.h"
+#include "lib/rate_plan.h"
 
 /* Messages put before the outputs are woken. */
 #define BATCH 256
@@ -35,8 +36,12 @@ struct file_input {
     struct merge *merge;
     struct pacer pacer;
     bool loop, dry;
-    bool has_deadline; /* of the next record */
-    int64_t deadline_ns;
+    struct msg *next; /* waits for its deadline; may be NULL */
+    int64_t deadline_ns; /* of next */
+    bool at_rate; /* "|500rps": plan says when, not the recording */
+    struct rate_plan plan;
+    uint64_t n_planned; /* requests so far */
+    int64_t planned_ns; /* offset of the latest request */
     uint64_t n_put; /* in this round */
     struct dry_run dry_run;
 };
@@ -46,6 +51,7 @@ static void file_close(struct input *in)
     if (!in)
         return;
     struct file_input *f = container_of(in, struct file_input, base);
+    msg_unref(f->next);
     merge_free(f->merge);
     for (size_t i = 0; i < f->n_plays; i++)
         mem_free(f->plays[i].pattern);
@@ -122,8 +128,12 @@ static int read_address(struct file_input *f, const char *address, struct err *e
     if (!play->pattern)
         return err_sys(err, ENOMEM, "--input-file %s", address);
     play->pattern[len] = '\0';
-    /* a rate is a limit on messages, which the pipeline holds */
-    play->percent = limit.kind == LIMIT_PERCENT ? limit.percent : 100;
+    play->percent = limit.percent > 0 ? limit.percent : 100;
+    if (limit.rps) {
+        /* all values agree on it; any other rate is a limit, which the pipeline holds */
+        f->at_rate = true;
+        rate_plan_init(&f->plan, &limit);
+    }
     f->n_plays++;
     if (strcmp(play->pattern, "-") != 0)
         return 0;
@@ -211,15 +221,16 @@ static int end_of_round(struct file_input *f, struct err *err)
     merge_free(f->merge);
     f->merge = NULL;
     f->config.quiet = true;
-    pacer_restart(&f->pacer);
+    if (!f->at_rate)
+        pacer_restart(&f->pacer);
     int r = begin(f, err);
     return r < 0 ? r : INPUT_MORE;
 }
 
 static void put(struct file_input *f, struct sink *sink)
 {
-    struct msg *msg = merge_take(f->merge);
-    f->has_deadline = false;
+    struct msg *msg = f->next;
+    f->next = NULL;
     if (f->dry) {
         note_dry(&f->dry_run, f->n_put, f->deadline_ns);
         msg_unref(msg);
@@ -230,21 +241,35 @@ static void put(struct file_input *f, struct sink *sink)
     f->n_put++;
 }
 
+/* Takes the next record, and finds out when it is due. enum reader_result, or -errno. */
+static int take_next(struct file_input *f, struct err *err)
+{
+    int64_t offset_ns;
+    int r = merge_next(f->merge, &offset_ns, err);
+    if (r != READER_READY)
+        return r;
+    f->next = merge_take(f->merge);
+    if (f->at_rate) {
+        /* the recorded times do not count; a response is due with the request before it */
+        if (f->next->type == MSG_REQUEST)
+            f->planned_ns = rate_plan_due_ns(&f->plan, f->n_planned++);
+        offset_ns = f->planned_ns;
+    }
+    f->deadline_ns = pacer_deadline(&f->pacer, offset_ns);
+    return READER_READY;
+}
+
 static int file_poll(struct input *in, struct sink *sink, int timeout_ms, struct err *err)
 {
     struct file_input *f = container_of(in, struct file_input, base);
     for (int i = 0; i < BATCH; i++) {
-        int64_t offset_ns;
-        int r = merge_next(f->merge, &offset_ns, err);
+        int r = f->next ? READER_READY : take_next(f, err);
         if (r < 0)
             return r;
         if (r == READER_WAIT)
             return INPUT_MORE;
         if (r == READER_END)
             return end_of_round(f, err);
-        if (!f->has_deadline)
-            f->deadline_ns = pacer_deadline(&f->pacer, offset_ns);
-        f->has_deadline = true;
         if (!f->dry && !pacer_is_due(&f->pacer, f->deadline_ns)) {
             if (i == 0)
                 pacer_wait(&f->pacer, f->deadline_ns, timeout_ms * NS_PER_MS, f->config.stop_fd);

@@ -104,6 +104,11 @@ static int missing(struct reader *r, const struct option_def *def)
     return err_usage(r->err, "--%s: its argument is missing (%s)", def->name, def->arg);
 }
 
+static bool has_prefix(const char *text, const char *prefix)
+{
+    return prefix && strncmp(text, prefix, strlen(prefix)) == 0;
+}
+
 /* The value that belongs to def, where the word itself has none after '='. */
 static int next_value(struct reader *r, const struct option_def *def, const char **value)
 {
@@ -111,7 +116,7 @@ static int next_value(struct reader *r, const struct option_def *def, const char
     bool ignored;
     if (def->type == OPTION_BOOL) {
         *value = "true";
-        if (next && !units_parse_bool(next, &ignored))
+        if (next && (!units_parse_bool(next, &ignored) || has_prefix(next, def->spec)))
             *value = r->argv[r->at++];
         return 0;
     }
@@ -213,20 +218,6 @@ static bool any_given(const struct options *options)
     return false;
 }
 
-/* A Host field that is set by hand is meant to arrive: gor has it so for the spelling "Host". */
-static int keep_own_host(struct reader *r)
-{
-    const char *field;
-    for (size_t i = 0; (field = options_nth(r->options, "http-set-header", i)); i++) {
-        const char *colon = strchr(field, ':');
-        struct span name = span_trim(span_of(field, colon ? (size_t)(colon - field) : 0));
-        if (span_eq_nocase(name, span_str("host")))
-            return options_set(r->options, "http-original-host", "true", OPTION_FROM_COMMAND_LINE,
-                               r->err);
-    }
-    return 0;
-}
-
 static int read_all(struct reader *r)
 {
     int rc = read_command_line(r);
@@ -238,8 +229,7 @@ static int read_all(struct reader *r)
     if (!any_given(r->options))
         return err_usage(r->err, "nothing to do; for example: refrain --input-raw :8080 "
                                  "--output-stdout (refrain --help says more)");
-    rc = keep_own_host(r);
-    return rc < 0 ? rc : options_check_built(r->options, r->err);
+    return options_check_built(r->options, r->err);
 }
 
 int options_parse(struct options **optionsp, int argc, char *const argv[], struct err *err)

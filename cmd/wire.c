@@ -6,33 +6,15 @@
 #include <string.h>
 
 #include "cmd/registry.h"
+#include "cmd/wire_internal.h"
 #include "lib/limit.h"
 #include "lib/mem.h"
-#include "outputs/outputs.h"
 
 #define MAX_ADDRESSES 4096
-#define ACCOUNT_NAME_MAX 256
-
-/* An input that is open, until it is given to the pipeline. */
-struct opened_input {
-    struct input *in;
-    struct books *books;
-    struct limit limit;
-};
-
-struct wiring {
-    const struct options *options;
-    struct ledger *ledger;
-    struct pipeline *pipe;
-    struct err *err;
-    size_t n_inputs;
-    struct opened_input inputs[64];
-    size_t n_outputs;
-};
 
 /* "output-http http://host/", without what stands before an '@' in the authority: a name appears in
  * logs and summaries, a password must not. */
-static void account_label(char *out, size_t size, const char *option, const char *address)
+void wire_label(char *out, size_t size, const char *option, const char *address)
 {
     const char *authority = strstr(address, "://");
     authority = authority ? authority + 3 : address;
@@ -47,8 +29,8 @@ static void account_label(char *out, size_t size, const char *option, const char
 }
 
 /* The address of one value of an option, with or without its limit. *copy is to be freed. */
-static int split_limit(struct wiring *w, const char *option, const char *value, char **copy,
-                       struct limit *limit)
+int wire_split_limit(struct wiring *w, const char *option, const char *value, char **copy,
+                     struct limit *limit)
 {
     size_t len;
     int r = limit_parse(option, value, &len, limit, w->err);
@@ -64,10 +46,10 @@ static int split_limit(struct wiring *w, const char *option, const char *value, 
     return 0;
 }
 
-static int check_share(struct wiring *w, const char *option, const char *value,
-                       const struct limit *limit)
+int wire_check_share(struct wiring *w, const char *option, const char *value,
+                     const struct limit *limit)
 {
-    if (limit->kind != LIMIT_PERCENT || limit->percent <= 100)
+    if (limit->percent <= 100)
         return 0;
     return err_usage(w->err,
                      "--%s \"%s\": a share cannot be more than 100%% (a speed above 100%% is for "
@@ -82,7 +64,7 @@ static int open_input(struct wiring *w, const struct input_ops *ops, const char 
     char name[ACCOUNT_NAME_MAX];
     if (w->n_inputs == ARRAY_LEN(w->inputs))
         return err_usage(w->err, "more than %zu inputs", ARRAY_LEN(w->inputs));
-    account_label(name, sizeof(name), ops->option, addresses[0]);
+    wire_label(name, sizeof(name), ops->option, addresses[0]);
     struct account *account = ledger_account(w->ledger, ACCOUNT_INPUT, name);
     slot->books = account ? account_page(account) : NULL;
     if (!slot->books)
@@ -101,6 +83,15 @@ static int open_input(struct wiring *w, const struct input_ops *ops, const char 
     return r;
 }
 
+static int check_input_limit(struct wiring *w, const char *option, const char *value,
+                             const struct limit *limit)
+{
+    if (limit->weight > 0 || limit->copies > 0)
+        return err_usage(w->err, "--%s \"%s\": a weight and x%u are for outputs", option, value,
+                         limit->copies > 0 ? limit->copies : 3);
+    return 0;
+}
+
 /* One input for each value. */
 static int open_each(struct wiring *w, const struct input_ops *ops)
 {
@@ -109,9 +100,14 @@ static int open_each(struct wiring *w, const struct input_ops *ops)
     for (size_t i = 0; r == 0 && (value = options_nth(w->options, ops->option, i)); i++) {
         struct limit limit;
         char *address = NULL;
-        r = split_limit(w, ops->option, value, &address, &limit);
+        r = wire_split_limit(w, ops->option, value, &address, &limit);
         if (r == 0)
-            r = check_share(w, ops->option, value, &limit);
+            r = wire_check_share(w, ops->option, value, &limit);
+        if (r == 0 && limit.rate_to > 0)
+            r = err_usage(w->err, "--%s \"%s\": a ramp of the rate is for --input-file",
+                          ops->option, value);
+        if (r == 0)
+            r = check_input_limit(w, ops->option, value, &limit);
         if (r == 0)
             r = open_input(w, ops, (const char *const *)&address, 1, &limit);
         mem_free(address);
@@ -124,7 +120,7 @@ static int open_merged(struct wiring *w, const struct input_ops *ops)
 {
     const char *values[MAX_ADDRESSES];
     size_t n = 0;
-    struct limit limit = {.kind = LIMIT_NONE};
+    struct limit limit = {.rate = 0};
     const char *value;
     while ((value = options_nth(w->options, ops->option, n))) {
         struct limit one;
@@ -132,21 +128,24 @@ static int open_merged(struct wiring *w, const struct input_ops *ops)
         int r = limit_parse(ops->option, value, &len, &one, w->err);
         if (r < 0)
             return r;
-        if (one.rps) /* it is to pace there, and must not drop instead */
-            return err_usage(w->err,
-                             "--%s \"%s\": a fixed rate of replay is not available in this version "
-                             "(|200%% sets the speed; |N on the output limits the rate)",
-                             ops->option, value);
         if (n == MAX_ADDRESSES)
             return err_usage(w->err, "--%s: more than %d values", ops->option, MAX_ADDRESSES);
-        if (one.kind == LIMIT_RATE && limit.kind == LIMIT_RATE && one.rate != limit.rate)
+        if (one.rate > 0 && limit.rate > 0 &&
+            (one.rate != limit.rate || one.rate_to != limit.rate_to || one.rps != limit.rps ||
+             one.ramp_ns != limit.ramp_ns))
             return err_usage(w->err,
                              "--%s \"%s\": all values share one timeline, and so one rate limit",
                              ops->option, value);
-        if (one.kind == LIMIT_RATE)
+        r = check_input_limit(w, ops->option, value, &one);
+        if (r < 0)
+            return r;
+        if (one.rate > 0)
             limit = one;
         values[n++] = value;
     }
+    limit.percent = 0; /* there it is a speed, which the input reads itself, */
+    if (limit.rps) /* as it does a rate to replay at */
+        limit.rate = 0;
     return n > 0 ? open_input(w, ops, values, n, &limit) : 0;
 }
 
@@ -158,55 +157,6 @@ static int open_inputs(struct wiring *w)
     if (r == 0 && w->n_inputs == 0)
         return err_usage(w->err, "nothing to read: give an input, e.g. --input-raw :8080 or "
                                  "--input-file requests.gor (see --help)");
-    return r;
-}
-
-static int add_output(struct wiring *w, const struct output_ops *ops, const char *address,
-                      const struct limit *limit)
-{
-    char name[ACCOUNT_NAME_MAX];
-    account_label(name, sizeof(name), ops->option, address);
-    struct account *account = ledger_account(w->ledger, ACCOUNT_OUTPUT, name);
-    struct output_args args = {.address = address, .options = w->options};
-    args.books = account ? account_page(account) : NULL;
-    if (!args.books)
-        return err_sys(w->err, ENOMEM, "%s", name);
-    struct output *out = NULL;
-    int r = ops->open(&out, &args, w->err);
-    if (r < 0)
-        return r;
-    w->n_outputs++;
-    return pipeline_add_output(w->pipe, out, account, limit, w->err);
-}
-
-static int open_outputs(struct wiring *w)
-{
-    static const struct limit none = {.kind = LIMIT_NONE};
-    int r = 0;
-    for (const struct output_ops *const *ops = registry_outputs; *ops && r == 0; ops++) {
-        const char *option = (*ops)->option;
-        if ((*ops)->is_switch) {
-            if (options_bool(w->options, option))
-                r = add_output(w, *ops, "", &none);
-            continue;
-        }
-        const char *value;
-        for (size_t i = 0; r == 0 && (value = options_nth(w->options, option, i)); i++) {
-            struct limit limit;
-            char *address = NULL;
-            r = split_limit(w, option, value, &address, &limit);
-            if (r == 0)
-                r = check_share(w, option, value, &limit);
-            if (r == 0)
-                r = add_output(w, *ops, address, &limit);
-            mem_free(address);
-        }
-    }
-    if (r == 0 && w->n_outputs == 0 && options_bool(w->options, "input-file-dry-run"))
-        return add_output(w, &output_null, "", &none);
-    if (r == 0 && w->n_outputs == 0)
-        return err_usage(w->err, "nowhere to write: give an output, e.g. --output-stdout or "
-                                 "--output-file requests.gor (see --help)");
     return r;
 }
 
@@ -241,7 +191,6 @@ int wire(struct pipeline **pipep, struct ledger *ledger, const struct options *o
         .queue_msgs = (size_t)options_int(options, "output-queue-len"),
         .queue_bytes = options_size(options, "output-queue-size"),
         .when_full = parse_when_full(options_string(options, "output-when-full")),
-        .split = options_bool(options, "split-output"),
         .drain_ns = options_duration_ns(options, "drain-timeout"),
         .ledger = ledger,
     };
@@ -251,14 +200,19 @@ int wire(struct pipeline **pipep, struct ledger *ledger, const struct options *o
     w->options = options;
     w->ledger = ledger;
     w->err = err;
-    int r = pipeline_new(&w->pipe, &config, err);
+    int r = wire_read_split(options, &config, err);
+    if (r == 0)
+        r = wire_check_self(options, err);
+    if (r == 0)
+        r = pipeline_new(&w->pipe, &config, err);
     if (r == 0)
         r = open_inputs(w);
     if (r == 0)
-        r = open_outputs(w);
+        r = wire_open_outputs(w);
     if (r == 0)
         r = add_inputs(w);
     if (r == 0) {
+        wire_tell_shares(w);
         *pipep = w->pipe;
     } else {
         for (size_t i = 0; i < w->n_inputs; i++)
@@ -266,6 +220,7 @@ int wire(struct pipeline **pipep, struct ledger *ledger, const struct options *o
                 w->inputs[i].in->ops->close(w->inputs[i].in);
         pipeline_free(w->pipe);
     }
+    mem_free(w->outputs);
     mem_free(w);
     return r;
 }

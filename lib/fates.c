@@ -12,8 +12,8 @@
 
 struct entry {
     uint64_t hash; /* 0: empty */
+    uint64_t fate;
     uint32_t born; /* count of puts, to tell the oldest */
-    int32_t fate;
 };
 
 struct fates {
@@ -48,9 +48,9 @@ static uint64_t id_hash(const struct fates *f, struct span id)
     return h ? h : 1;
 }
 
-void fates_put(struct fates *fates, struct span id, int fate)
+void fates_put(struct fates *fates, struct span id, uint64_t fate)
 {
-    assert(fate >= 0);
+    assert(fate != FATE_UNKNOWN);
     uint64_t h = id_hash(fates, id);
     struct entry *bucket = &fates->entries[(h & fates->mask) * WAYS];
     struct entry *place = bucket;
@@ -66,7 +66,7 @@ void fates_put(struct fates *fates, struct span id, int fate)
     *place = (struct entry){.hash = h, .born = fates->puts++, .fate = fate};
 }
 
-int fates_get(const struct fates *fates, struct span id)
+uint64_t fates_get(const struct fates *fates, struct span id)
 {
     uint64_t h = id_hash(fates, id);
     const struct entry *bucket = &fates->entries[(h & fates->mask) * WAYS];

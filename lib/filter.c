@@ -50,6 +50,14 @@ void filter_chain_free(struct filter_chain *chain)
     mem_free(chain);
 }
 
+bool filter_chain_judges(const struct filter_chain *chain)
+{
+    for (size_t i = 0; i < chain->n; i++)
+        if (chain->filters[i]->ops->stage == FILTER_JUDGE)
+            return true;
+    return false;
+}
+
 enum verdict filter_chain_judge(struct filter_chain *chain, const struct msg *msg)
 {
     for (size_t i = 0; i < chain->n; i++) {

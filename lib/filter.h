@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The interface of everything that judges or changes one message. A judge says pass or drop and sees
- * the request as it was recorded; a rewriter makes a new message, once all judges have let it pass
- * and it was sampled. Filters of one stage are asked in order; an instance belongs to one thread. A new filter is one file in filters/, a line in
- * filters/filters.h and one in cmd/registry.c; filters/allow_method.c is the one to copy. */
+/* The interface of everything that judges or changes one message. A judge says pass or drop and
+ * sees the request as it was recorded; a rewriter makes a new message, once all judges have let it
+ * pass and it was sampled. Filters of one stage are asked in order; an instance belongs to one
+ * thread. A new filter is one file in filters/, a line in filters/filters.h and one in
+ * cmd/registry.c; filters/allow_method.c is the one to copy. */
 #pragma once
 
 #include "lib/err.h"
@@ -42,6 +43,8 @@ struct filter_chain;
 MUST_CHECK int filter_chain_new(struct filter_chain **chainp, const struct filter_ops *const *ops,
                                 size_t n_ops, const struct options *options, struct err *err);
 void filter_chain_free(struct filter_chain *chain);
+/* Is there any judge in it? */
+bool filter_chain_judges(const struct filter_chain *chain);
 /* The judges on a request: VERDICT_PASS or VERDICT_DROP. Borrows msg. */
 enum verdict filter_chain_judge(struct filter_chain *chain, const struct msg *msg);
 /* The rewriters on a request: VERDICT_PASS, VERDICT_REPLACE with *out (a new reference, never to an

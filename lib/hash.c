@@ -25,7 +25,7 @@ uint64_t hash64(const void *bytes, size_t len, uint64_t seed)
     uint64_t word;
     for (; len >= sizeof(word); len -= sizeof(word), p += sizeof(word)) {
         memcpy(&word, p, sizeof(word));
-        h = hash_mix(h ^ word, seed + K2);
+        h = hash_mix(h ^ word, seed + K3); /* not K2: a seed of 0 would multiply by 0 */
     }
     word = 0;
     if (len > 0)

@@ -1,150 +1,195 @@
 /* SPDX-License-Identifier: MIT */
 #include "lib/limit.h"
 
-#include <errno.h>
-#include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/fates.h"
-#include "lib/mem.h"
+#include "lib/span.h"
+#include "lib/units.h"
 
 #define RATE_MAX 10e6
 #define PERCENT_MAX 1e6
-/* Requests whose fate is remembered for their responses. */
-#define REMEMBERED 65536
+#define WEIGHT_MAX 1e6
 
-/* Digits with an optional fraction, no sign, no exponent, no hex: all of text. */
-static bool parse_decimal(const char *text, size_t len, double *value)
+/* What is being parsed, for the messages. */
+struct text {
+    const char *option, *whole;
+    struct span term;
+    struct err *err;
+};
+
+static int bad_term(const struct text *t, const char *expected)
+{
+    return err_usage(t->err, "--%s \"%s\": cannot read the limit \"%.*s\" (%s)", t->option,
+                     t->whole, (int)t->term.len, (const char *)t->term.ptr, expected);
+}
+
+/* Digits with an optional fraction, no sign, no exponent, no hex: all of s. */
+static bool parse_decimal(struct span s, double *value)
 {
     char copy[32];
     size_t points = 0, digits = 0;
-    if (len == 0 || len >= sizeof(copy))
+    if (s.len == 0 || s.len >= sizeof(copy))
         return false;
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] == '.')
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.ptr[i] == '.')
             points++;
-        else if (text[i] >= '0' && text[i] <= '9')
+        else if (s.ptr[i] >= '0' && s.ptr[i] <= '9')
             digits++;
         else
             return false;
-        copy[i] = text[i];
+        copy[i] = (char)s.ptr[i];
     }
-    copy[len] = '\0';
+    copy[s.len] = '\0';
     if (digits == 0 || points > 1)
         return false;
     *value = strtod(copy, NULL);
     return true;
 }
 
+static bool cut_suffix(struct span *s, const char *suffix)
+{
+    size_t len = strlen(suffix);
+    if (s->len < len || memcmp(s->ptr + s->len - len, suffix, len) != 0)
+        return false;
+    s->len -= len;
+    return true;
+}
+
+static bool cut_prefix(struct span *s, const char *prefix)
+{
+    size_t len = strlen(prefix);
+    if (s->len < len || memcmp(s->ptr, prefix, len) != 0)
+        return false;
+    *s = span_from(*s, len);
+    return true;
+}
+
+static int in_bounds(const struct text *t, double number, double max, const char *max_text)
+{
+    if (number > 0 && number <= max)
+        return 0;
+    return err_usage(t->err, "--%s \"%s\": the limit \"%.*s\" must be more than 0 and at most %s",
+                     t->option, t->whole, (int)t->term.len, (const char *)t->term.ptr, max_text);
+}
+
+/* "500rps..2000rps/60s" */
+static int parse_ramp(const struct text *t, struct span from, struct span to, struct limit *limit)
+{
+    static const char expected[] = "a ramp is |500rps..2000rps/60s";
+    char duration[32];
+    const uint8_t *slash = memchr(to.ptr, '/', to.len);
+    struct span time = slash ? span_from(to, (size_t)(slash - to.ptr) + 1) : span_of(to.ptr, 0);
+    if (!slash || time.len == 0 || time.len >= sizeof(duration))
+        return bad_term(t, expected);
+    to.len = (size_t)(slash - to.ptr);
+    memcpy(duration, time.ptr, time.len);
+    duration[time.len] = '\0';
+    if (!cut_suffix(&from, "rps") || !cut_suffix(&to, "rps") ||
+        !parse_decimal(from, &limit->rate) || !parse_decimal(to, &limit->rate_to) ||
+        units_parse_duration(duration, &limit->ramp_ns) || limit->ramp_ns <= 0)
+        return bad_term(t, expected);
+    limit->rps = true;
+    int r = in_bounds(t, limit->rate, RATE_MAX, "10000000");
+    return r < 0 ? r : in_bounds(t, limit->rate_to, RATE_MAX, "10000000");
+}
+
+static int parse_number(const struct text *t, struct limit *limit)
+{
+    struct span s = t->term;
+    const uint8_t *dots = memmem(s.ptr, s.len, "..", 2);
+    double number;
+    if (dots)
+        return parse_ramp(t, span_of(s.ptr, (size_t)(dots - s.ptr)),
+                          span_from(s, (size_t)(dots - s.ptr) + 2), limit);
+    bool percent = cut_suffix(&s, "%");
+    bool rps = !percent && cut_suffix(&s, "rps");
+    if (!parse_decimal(s, &number))
+        return bad_term(t, "use |N for N per second, or |N% for a percentage");
+    int r =
+        in_bounds(t, number, percent ? PERCENT_MAX : RATE_MAX, percent ? "1000000%" : "10000000");
+    if (r < 0)
+        return r;
+    if (percent) {
+        limit->percent = number;
+    } else {
+        limit->rate = number;
+        limit->rps = rps;
+    }
+    return 0;
+}
+
+static int parse_copies(const struct text *t, struct span digits, struct limit *limit)
+{
+    double number;
+    if (!parse_decimal(digits, &number) || number < 1 || number > LIMIT_COPIES_MAX ||
+        number != (double)(unsigned)number)
+        return bad_term(t, "x3 makes three of each request; up to x1000");
+    limit->copies = (unsigned)number;
+    return 0;
+}
+
+static int parse_weight(const struct text *t, struct span digits, struct limit *limit)
+{
+    if (!parse_decimal(digits, &limit->weight))
+        return bad_term(t, "weight=33 is a number");
+    return in_bounds(t, limit->weight, WEIGHT_MAX, "1000000");
+}
+
+static int parse_key(const struct text *t, struct span name, struct key *key)
+{
+    const char *expected = key_parse(key, (const char *)name.ptr, name.len);
+    if (!expected)
+        return 0;
+    return err_usage(t->err, "--%s \"%s\": unknown key \"%.*s\" (expected %s)", t->option, t->whole,
+                     (int)name.len, (const char *)name.ptr, expected);
+}
+
+static int parse_term(const struct text *t, struct limit *limit)
+{
+    struct span rest = t->term;
+    if (cut_prefix(&rest, "by="))
+        return parse_key(t, rest, &limit->by);
+    if (cut_prefix(&rest, "per="))
+        return parse_key(t, rest, &limit->per);
+    if (cut_prefix(&rest, "weight="))
+        return parse_weight(t, rest, limit);
+    if (rest.len > 1 && cut_prefix(&rest, "x"))
+        return parse_copies(t, rest, limit);
+    return parse_number(t, limit);
+}
+
+/* What belongs together. */
+static int check(const char *option, const char *text, const struct limit *limit, struct err *err)
+{
+    if (limit->by.kind != KEY_NONE && limit->percent == 0)
+        return err_usage(err, "--%s \"%s\": by= needs a percentage, e.g. |10%%,by=ip", option,
+                         text);
+    if (limit->per.kind != KEY_NONE && limit->rate == 0)
+        return err_usage(err, "--%s \"%s\": per= needs a rate, e.g. |10,per=ip", option, text);
+    return 0;
+}
+
 int limit_parse(const char *option, const char *text, size_t *address_len, struct limit *limit,
                 struct err *err)
 {
     const char *bar = strrchr(text, '|');
-    struct limit found = {.kind = LIMIT_NONE};
-    if (!bar || bar[1] == '\0') {
-        *address_len = bar ? (size_t)(bar - text) : strlen(text);
-        *limit = found;
-        return 0;
+    struct limit found = {.rate = 0};
+    struct text t = {.option = option, .whole = text, .err = err};
+    struct span rest = span_str(bar ? bar + 1 : "");
+    while (rest.len > 0) {
+        const uint8_t *comma = memchr(rest.ptr, ',', rest.len);
+        t.term = span_of(rest.ptr, comma ? (size_t)(comma - rest.ptr) : rest.len);
+        rest = span_from(rest, comma ? t.term.len + 1 : t.term.len);
+        int r = parse_term(&t, &found);
+        if (r < 0)
+            return r;
     }
-    const char *value = bar + 1;
-    size_t len = strlen(value);
-    bool percent = value[len - 1] == '%';
-    bool rps = len > 3 && strcmp(value + len - 3, "rps") == 0;
-    double number;
-    if (!parse_decimal(value, len - (percent ? 1 : 0) - (rps ? 3 : 0), &number))
-        return err_usage(err,
-                         "--%s \"%s\": cannot read the limit \"%s\" (use |N for N per second, or "
-                         "|N%% for a percentage)",
-                         option, text, value);
-    if (number <= 0 || number > (percent ? PERCENT_MAX : RATE_MAX))
-        return err_usage(err, "--%s \"%s\": the limit \"%s\" must be more than 0 and at most %s",
-                         option, text, value, percent ? "1000000%" : "10000000");
-    found.kind = percent ? LIMIT_PERCENT : LIMIT_RATE;
-    found.rps = rps;
-    found.rate = percent ? 0 : number;
-    found.percent = percent ? number : 0;
-    *address_len = (size_t)(bar - text);
+    int r = check(option, text, &found, err);
+    if (r < 0)
+        return r;
+    *address_len = bar ? (size_t)(bar - text) : strlen(text);
     *limit = found;
     return 0;
-}
-
-struct limiter {
-    struct limit limit;
-    struct fates *fates; /* admission of recent requests */
-    uint64_t asked; /* requests so far */
-    uint64_t admitted;
-    int64_t window_ns;
-    size_t slots; /* admissions allowed in one window */
-    int64_t times[]; /* when the last slots requests were admitted; a ring */
-};
-
-int limiter_new(struct limiter **limiterp, const struct limit *limit)
-{
-    if (limit->kind == LIMIT_NONE) {
-        *limiterp = NULL;
-        return 0;
-    }
-    size_t slots = limit->kind == LIMIT_RATE && limit->rate >= 1 ? (size_t)limit->rate : 1;
-    struct limiter *l = mem_zalloc(MEM_OTHER, sizeof(*l) + slots * sizeof(l->times[0]));
-    if (!l)
-        return -ENOMEM;
-    l->limit = *limit;
-    l->slots = slots;
-    l->window_ns = NS_PER_S + LIMIT_MARGIN_NS;
-    if (limit->kind == LIMIT_RATE && limit->rate < 1)
-        l->window_ns = (int64_t)((double)l->window_ns / limit->rate);
-    int r = fates_new(&l->fates, REMEMBERED);
-    if (r < 0) {
-        limiter_free(l);
-        return r;
-    }
-    *limiterp = l;
-    return 0;
-}
-
-void limiter_free(struct limiter *limiter)
-{
-    if (!limiter)
-        return;
-    fates_free(limiter->fates);
-    mem_free(limiter);
-}
-
-static enum admission admit_rate(struct limiter *l, int64_t now_ns)
-{
-    int64_t *oldest = &l->times[l->admitted % l->slots];
-    if (l->admitted >= l->slots && now_ns - *oldest < l->window_ns)
-        return RATE_LIMITED;
-    *oldest = now_ns;
-    l->admitted++;
-    return ADMIT;
-}
-
-static enum admission admit_percent(struct limiter *l)
-{
-    /* a share, computed from the whole so that no rounding error adds up */
-    l->asked++;
-    double share = floor((double)l->asked * l->limit.percent / 100.0 + 1e-9);
-    if (share <= (double)l->admitted)
-        return SAMPLED_OUT;
-    l->admitted++;
-    return ADMIT;
-}
-
-enum admission limiter_admit(struct limiter *limiter, const struct msg *msg, int64_t now_ns)
-{
-    if (!limiter)
-        return ADMIT;
-    if (msg->type != MSG_REQUEST) {
-        int fate = fates_get(limiter->fates, msg_id(msg));
-        /* a response whose request was never asked about is nobody's: it shares no permission */
-        if (fate == FATE_UNKNOWN)
-            return limiter->limit.kind == LIMIT_RATE ? RATE_LIMITED : SAMPLED_OUT;
-        return (enum admission)fate;
-    }
-    enum admission a =
-        limiter->limit.kind == LIMIT_RATE ? admit_rate(limiter, now_ns) : admit_percent(limiter);
-    fates_put(limiter->fates, msg_id(msg), (int)a);
-    return a;
 }

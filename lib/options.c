@@ -9,27 +9,8 @@
 #include <unistd.h>
 
 #include "lib/mem.h"
+#include "lib/options_internal.h"
 #include "lib/units.h"
-
-/* Always true: text is what was given last (or the default), and number the same, parsed. Lists
- * use items instead. */
-struct value {
-    enum option_source source;
-    char *text; /* NULL: the default's text */
-    union {
-        bool boolean;
-        int64_t integer; /* also ns, and the position of an enum's choice */
-        uint64_t size;
-        double share;
-    } number;
-    char **items;
-    size_t n_items;
-};
-
-struct options {
-    const struct option_table *table;
-    struct value values[]; /* as table->defs */
-};
 
 #define SECRET_MAX 4096
 
@@ -49,70 +30,70 @@ const struct option_def *option_table_find(const struct option_table *table, con
 
 /* --- looking up --- */
 
-static const struct option_def *find(const struct options *options, const char *name)
+const struct option_def *options_find(const struct options *options, const char *name)
 {
     const struct option_def *def = option_table_find(options->table, name, strlen(name));
     assert(def);
     return def;
 }
 
-static const struct value *value_of(const struct options *options, const struct option_def *def)
+const struct value *options_value(const struct options *options, const struct option_def *def)
 {
     return &options->values[def - options->table->defs];
 }
 
-static const struct value *lookup(const struct options *options, const char *name,
-                                  enum option_type type)
+const struct value *options_lookup(const struct options *options, const char *name,
+                                   enum option_type type)
 {
-    const struct option_def *def = find(options, name);
+    const struct option_def *def = options_find(options, name);
     assert(def->type == type);
-    return value_of(options, def);
+    return options_value(options, def);
 }
 
 bool options_bool(const struct options *options, const char *name)
 {
-    return lookup(options, name, OPTION_BOOL)->number.boolean;
+    return options_lookup(options, name, OPTION_BOOL)->number.boolean;
 }
 
 int64_t options_int(const struct options *options, const char *name)
 {
-    return lookup(options, name, OPTION_INT)->number.integer;
+    return options_lookup(options, name, OPTION_INT)->number.integer;
 }
 
 uint64_t options_size(const struct options *options, const char *name)
 {
-    return lookup(options, name, OPTION_SIZE)->number.size;
+    return options_lookup(options, name, OPTION_SIZE)->number.size;
 }
 
 int64_t options_duration_ns(const struct options *options, const char *name)
 {
-    return lookup(options, name, OPTION_DURATION)->number.integer;
+    return options_lookup(options, name, OPTION_DURATION)->number.integer;
 }
 
 double options_share(const struct options *options, const char *name)
 {
-    return lookup(options, name, OPTION_SHARE)->number.share;
+    return options_lookup(options, name, OPTION_SHARE)->number.share;
 }
 
 const char *options_string(const struct options *options, const char *name)
 {
-    const struct option_def *def = find(options, name);
-    assert(def->type == OPTION_STRING || def->type == OPTION_ENUM);
-    const struct value *value = value_of(options, def);
+    const struct option_def *def = options_find(options, name);
+    assert(def->type == OPTION_STRING || def->type == OPTION_ENUM || def->type == OPTION_BOOL);
+    const struct value *value = options_value(options, def);
     return value->text ? value->text : def->value ? def->value : "";
 }
 
 const char *options_nth(const struct options *options, const char *name, size_t n)
 {
-    const struct option_def *def = find(options, name);
+    const struct option_def *def = options_find(options, name);
     assert(def->type == OPTION_LIST || def->type == OPTION_INTS);
-    const struct value *value = value_of(options, def);
+    const struct value *value = options_value(options, def);
     return n < value->n_items ? value->items[n] : NULL;
 }
 
 bool options_nth_int(const struct options *options, const char *name, size_t n, int64_t *out)
 {
-    const struct value *value = lookup(options, name, OPTION_INTS);
+    const struct value *value = options_lookup(options, name, OPTION_INTS);
     if (n >= value->n_items)
         return false;
     const char *expected = units_parse_int(value->items[n], out);
@@ -122,7 +103,7 @@ bool options_nth_int(const struct options *options, const char *name, size_t n, 
 
 bool options_given(const struct options *options, const char *name)
 {
-    return value_of(options, find(options, name))->source != OPTION_FROM_DEFAULT;
+    return options_value(options, options_find(options, name))->source != OPTION_FROM_DEFAULT;
 }
 
 /* --- parsing values --- */
@@ -187,12 +168,21 @@ static const char *parse_enum(const struct option_def *def, const char *text, in
     return expected;
 }
 
+static const char *parse_bool(const struct option_def *def, const char *text, bool *out)
+{
+    if (def->spec && strncmp(text, def->spec, strlen(def->spec)) == 0) {
+        *out = true;
+        return NULL;
+    }
+    return units_parse_bool(text, out);
+}
+
 static const char *parse(const struct option_def *def, const char *text, struct value *value,
                          bool *built)
 {
     switch (def->type) {
     case OPTION_BOOL:
-        return units_parse_bool(text, &value->number.boolean);
+        return parse_bool(def, text, &value->number.boolean);
     case OPTION_INT:
     case OPTION_INTS:
         return parse_int(def, text, &value->number.integer);
@@ -234,8 +224,10 @@ static void value_clear(struct value *value)
     for (size_t i = 0; i < value->n_items; i++)
         mem_free(value->items[i]);
     mem_free(value->items);
+    mem_free(value->owners);
     mem_free(value->text);
     value->items = NULL;
+    value->owners = NULL;
     value->n_items = 0;
     value->text = NULL;
 }
@@ -252,11 +244,17 @@ static int add_item(struct value *value, const char *text, size_t len, struct er
     if (!items)
         return no_memory(err);
     value->items = items;
+    unsigned *owners =
+        mem_realloc(MEM_OTHER, value->owners, (value->n_items + 1) * sizeof(*value->owners));
+    if (!owners)
+        return no_memory(err);
+    value->owners = owners;
     char *item = mem_alloc(MEM_OTHER, len + 1);
     if (!item)
         return no_memory(err);
     memcpy(item, text, len);
     item[len] = '\0';
+    owners[value->n_items] = 0;
     items[value->n_items++] = item;
     return 0;
 }
@@ -340,14 +338,31 @@ static int set_scalar(struct value *value, const struct option_def *def, const c
 int options_set(struct options *options, const char *name, const char *text,
                 enum option_source source, struct err *err)
 {
-    const struct option_def *def = find(options, name);
+    const struct option_def *def = options_find(options, name);
     struct value *value = &options->values[def - options->table->defs];
     if (source == OPTION_FROM_ENVIRONMENT && value->source == OPTION_FROM_COMMAND_LINE)
         return 0;
+    if ((def->flags & OPTION_BOUND) && source == OPTION_FROM_ENVIRONMENT)
+        return err_usage(err,
+                         "%s: this option belongs to the output before it, so it can only "
+                         "stand on the command line",
+                         label_of(def, source).text);
+    if ((def->flags & OPTION_BOUND) && options->n_outputs == 0)
+        return err_usage(err,
+                         "%s: no output stands before it; write it behind the output that it "
+                         "is for",
+                         label_of(def, source).text);
     value->source = source;
-    if (def->type == OPTION_LIST || def->type == OPTION_INTS)
-        return add_items(value, def, text, source, err);
-    return set_scalar(value, def, text, source, err);
+    if (def->type != OPTION_LIST && def->type != OPTION_INTS) {
+        if (def->flags & OPTION_OUTPUT)
+            value->owner = ++options->n_outputs;
+        return set_scalar(value, def, text, source, err);
+    }
+    size_t first = value->n_items;
+    int rc = add_items(value, def, text, source, err);
+    for (size_t i = first; i < value->n_items; i++)
+        value->owners[i] = def->flags & OPTION_OUTPUT ? ++options->n_outputs : options->n_outputs;
+    return rc;
 }
 
 int options_new(struct options **optionsp, const struct option_table *table)

@@ -14,7 +14,8 @@ int64_t options_int(const struct options *options, const char *name);
 uint64_t options_size(const struct options *options, const char *name); /* bytes */
 int64_t options_duration_ns(const struct options *options, const char *name); /* ns */
 double options_share(const struct options *options, const char *name); /* 0..1; < 0: not given */
-const char *options_string(const struct options *options, const char *name); /* "" when not given */
+/* "" when not given. Also of a boolean: as it was written. */
+const char *options_string(const struct options *options, const char *name);
 /* The nth (0, 1, …) value of an option that may be repeated; NULL after the last. */
 const char *options_nth(const struct options *options, const char *name, size_t n);
 /* The same for a list of integers: false after the last. */

@@ -14,7 +14,7 @@
 #include "lib/options.h"
 
 enum option_type {
-    OPTION_BOOL = 0,
+    OPTION_BOOL = 0, /* spec: "hash:", a prefix of texts that are true too; NULL for none */
     OPTION_INT, /* spec: "MIN..MAX", either may be left out; NULL for any */
     OPTION_SIZE,
     OPTION_DURATION,
@@ -30,6 +30,9 @@ enum option_flag {
     OPTION_SECRET = 1 << 1, /* only by the environment or as @FILE */
     OPTION_OPERANDS = 1 << 2, /* bare words after its value are further values */
     OPTION_ACTION = 1 << 3, /* --help, --version: not from the environment */
+    OPTION_OUTPUT = 1 << 4, /* each value opens an output */
+    OPTION_BOUND = 1 << 5, /* a list whose values belong to the output that stands before them;
+                              spec names the option that each stands for there, or is NULL */
 };
 
 struct option_def {
@@ -81,6 +84,14 @@ void options_free(struct options *options);
  * REFRAIN_EXIT_AFTER. Lists from the environment are one item per line. */
 MUST_CHECK int options_set(struct options *options, const char *name, const char *text,
                            enum option_source source, struct err *err);
+
+/* The options of one output, the nth value of the option output ("output-http"): all at their
+ * defaults, but for what was bound to it, which is set under the name that it stands for. */
+MUST_CHECK int options_of_output(struct options **optionsp, const struct options *options,
+                                 const char *output, size_t nth);
+/* The nth value of a bound option among those that belong to that output; NULL after the last. */
+const char *options_bound_nth(const struct options *options, const char *name, const char *output,
+                              size_t output_nth, size_t nth);
 
 /* The first option that is not built in this version and was given a value other than its default
  * is an error. */

@@ -19,6 +19,7 @@
 struct output_args {
     const char *address; /* without its |LIMIT suffix; "" for outputs without an address */
     const struct options *options;
+    const struct options *bound; /* what was given for this output alone (--to-…) */
     struct books *books; /* the output thread's page */
 };
 

@@ -13,6 +13,7 @@
 
 #include "lib/clock.h"
 #include "lib/mem.h"
+#include "lib/options_table.h"
 #include "lib/pipeline_internal.h"
 
 /* At the natural end of the inputs nobody is waiting at a prompt, so an output may be silent for
@@ -54,12 +55,16 @@ static void close_parts(struct pipeline *pipe)
         lane->in->ops->close(lane->in);
         filter_chain_free(lane->chain);
         limiter_free(lane->limiter);
-        fates_free(lane->split);
+        route_free(lane->route);
+        fates_free(lane->fates);
+        waiting_free(lane->waiting);
         mem_free(lane);
     }
     for (size_t i = 0; i < pipe->n_exits; i++) {
         struct exit_lane *lane = pipe->exits[i];
         lane->out->ops->close(lane->out);
+        filter_chain_free(lane->rewriters);
+        options_free(lane->options);
         limiter_free(lane->limiter);
         queue_free(lane->queue);
         mem_free(lane);
@@ -91,27 +96,64 @@ int pipeline_done_fd(const struct pipeline *pipe)
 }
 
 int pipeline_add_output(struct pipeline *pipe, struct output *out, struct account *account,
-                        const struct limit *limit, struct err *err)
+                        const struct output_rules *rules, struct err *err)
 {
     const struct output_ops *ops = out->ops;
     assert(ops->open && ops->write && ops->close && out->books);
     assert(pipe->n_lanes == 0); /* lanes hold a page per output */
     struct exit_lane *lane = mem_zalloc(MEM_OTHER, sizeof(*lane));
     if (!lane || pipe->n_exits == MAX_OUTPUTS) {
-        mem_free(lane);
         ops->close(out);
-        return lane ? err_usage(err, "more than %d outputs", MAX_OUTPUTS)
-                    : err_sys(err, ENOMEM, "output");
+        filter_chain_free(rules->rewriters);
+        options_free(rules->options);
+        int r = lane ? err_usage(err, "more than %d outputs", MAX_OUTPUTS)
+                     : err_sys(err, ENOMEM, "output");
+        mem_free(lane);
+        return r;
     }
     lane->pipe = pipe;
     lane->out = out;
     lane->lateness = account_lateness(account);
     lane->pace = account_pace(account);
+    lane->rewriters = rules->rewriters;
+    lane->options = rules->options;
+    lane->copies = rules->limit.copies > 0 ? rules->limit.copies : 1;
+    sampler_init(&lane->sampler, &rules->limit, pipe->config.seed);
+    lane->route = (struct route_output){
+        .name = rules->name ? rules->name : "",
+        .options = rules->options,
+        .sampler = &lane->sampler,
+        .in_split = pipe->config.split && !rules->aside,
+        .weight = rules->limit.weight > 0 ? rules->limit.weight : 1,
+    };
     pipe->accounts[pipe->n_exits] = account;
     pipe->exits[pipe->n_exits++] = lane;
-    if (limiter_new(&lane->limiter, limit) < 0 ||
+    if (limiter_new(&lane->limiter, &rules->limit, pipe->config.seed) < 0 ||
         queue_new(&lane->queue, pipe->config.queue_msgs, pipe->config.queue_bytes) < 0)
         return err_sys(err, ENOMEM, "output queue");
+    return 0;
+}
+
+/* What the lane decides by, and what it must remember for that. */
+static int open_route(struct lane *lane, const struct limit *limit, struct err *err)
+{
+    struct pipeline *pipe = lane->pipe;
+    struct route_output outputs[MAX_OUTPUTS];
+    for (size_t i = 0; i < pipe->n_exits; i++)
+        outputs[i] = pipe->exits[i]->route;
+    sampler_init(&lane->sampler, limit, pipe->config.seed);
+    int r = limiter_new(&lane->limiter, limit, pipe->config.seed);
+    if (r < 0)
+        return err_sys(err, ENOMEM, "input");
+    r = route_new(&lane->route, outputs, pipe->n_exits, &pipe->config.split_by, pipe->config.seed,
+                  err);
+    if (r < 0)
+        return r;
+    lane->selective = route_is_selective(lane->route) || !sampler_takes_all(&lane->sampler) ||
+                      (lane->chain && filter_chain_judges(lane->chain));
+    if (lane->selective && (fates_new(&lane->fates, FATES_REMEMBERED) < 0 ||
+                            waiting_new(&lane->waiting, WAITING_MSGS, WAITING_BYTES) < 0))
+        return err_sys(err, ENOMEM, "input");
     return 0;
 }
 
@@ -121,11 +163,12 @@ int pipeline_add_input(struct pipeline *pipe, struct input *in, struct books *bo
     assert(in->ops->open && in->ops->poll && in->ops->close);
     struct lane *lane = mem_zalloc(MEM_OTHER, sizeof(*lane));
     if (!lane || pipe->n_lanes == MAX_INPUTS) {
-        mem_free(lane);
         in->ops->close(in);
         filter_chain_free(chain);
-        return lane ? err_usage(err, "more than %d inputs", MAX_INPUTS)
-                    : err_sys(err, ENOMEM, "input");
+        int r = lane ? err_usage(err, "more than %d inputs", MAX_INPUTS)
+                     : err_sys(err, ENOMEM, "input");
+        mem_free(lane);
+        return r;
     }
     lane->pipe = pipe;
     lane->in = in;
@@ -140,9 +183,7 @@ int pipeline_add_input(struct pipeline *pipe, struct input *in, struct books *bo
         if (!lane->pages[i])
             return err_sys(err, ENOMEM, "input");
     }
-    if (limiter_new(&lane->limiter, limit) < 0 || fates_new(&lane->split, SPLIT_REMEMBERED) < 0)
-        return err_sys(err, ENOMEM, "input");
-    return 0;
+    return open_route(lane, limit, err);
 }
 
 /* The first fault of a thread is what the program ends with. */
@@ -292,6 +333,9 @@ int pipeline_join(struct pipeline *pipe, struct err *err)
         err->status = STATUS_NOT_DRAINED;
         return -ETIMEDOUT;
     }
+    /* an input may have put something when its output had already given up */
+    for (size_t i = 0; i < pipe->n_exits; i++)
+        exit_lane_abandon(pipe->exits[i]);
     /* closing settles what was still under way, so it comes before the books are read */
     size_t n_exits = pipe->n_exits;
     close_parts(pipe);

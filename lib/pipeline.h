@@ -2,8 +2,12 @@
 /* The pipeline: inputs, the filter chain, the fan-out, one queue and one thread per output, and the
  * order in which all of it stops.
  *
- *   input thread:   poll -> limit -> filters -> fan-out (broadcast or split) -> queues
- *   output thread:  queue -> limit -> write / poll
+ *   input thread:   poll -> limit -> judges -> route (conditions, split, sampling)
+ *                   -> rewriters -> queues
+ *   output thread:  queue -> the output's own rewriters -> limit -> write / poll
+ *
+ * Judges, conditions and samplers see a request as it was recorded. A response goes where its
+ * request went: one that comes before its request waits for it.
  *
  * It knows only the interfaces, so tests drive it with inputs and outputs of their own.
  *
@@ -30,7 +34,9 @@ struct pipeline_config {
     size_t queue_msgs;
     size_t queue_bytes;
     enum when_full when_full;
-    bool split; /* each request to one output in turn, instead of to all */
+    bool split; /* each request to one output, instead of to all */
+    struct key split_by; /* KEY_NONE: by turns */
+    uint64_t seed; /* of everything that is decided by hash */
     int64_t drain_ns; /* longest time without progress while draining */
     struct ledger *ledger;
 };
@@ -45,9 +51,19 @@ void pipeline_free(struct pipeline *pipe);
 /* Becomes readable when the program is about to stop: for input_args.stop_fd. */
 int pipeline_stop_fd(const struct pipeline *pipe);
 
-/* Takes out, also on failure. account: as made for it; its first page is out->books. */
+/* What was asked for one output. */
+struct output_rules {
+    struct limit limit; /* its suffix */
+    const char *name; /* borrowed; of the split */
+    bool aside; /* it takes no part in the split, and gets everything */
+    struct options *options; /* bound to it: conditions, and what rewriters borrow; NULL: none */
+    struct filter_chain *rewriters; /* its own; NULL: none */
+};
+
+/* Takes out, rules->rewriters and rules->options, also on failure. account: as made for it; its
+ * first page is out->books. What is borrowed must outlive the pipeline. */
 MUST_CHECK int pipeline_add_output(struct pipeline *pipe, struct output *out,
-                                   struct account *account, const struct limit *limit,
+                                   struct account *account, const struct output_rules *rules,
                                    struct err *err);
 /* Takes in and chain (may be NULL), also on failure. After all outputs. */
 MUST_CHECK int pipeline_add_input(struct pipeline *pipe, struct input *in, struct books *books,

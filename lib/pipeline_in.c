@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What an input's thread does: poll, limit, filter, fan out. */
+/* What an input's thread does: poll, limit, judge, route, rewrite, fan out. */
 #include "lib/clock.h"
 #include "lib/pipeline_internal.h"
 
 /* How long an input may sleep in poll() before the thread looks at the clock for its books. */
 #define POLL_MS 200
 #define ACCOUNT_NS NS_PER_S
-#define ROOM_WAIT_MS 100
 
 /* Books the same fate at every output: for what is decided before the fan-out. */
 static void book_everywhere(struct lane *lane, enum book fate)
@@ -17,104 +16,136 @@ static void book_everywhere(struct lane *lane, enum book fate)
     }
 }
 
-/* Wakes the outputs that got something: once a batch, not once a message. */
-static void kick_fed(struct lane *lane)
-{
-    for (; lane->fed != 0; lane->fed &= lane->fed - 1)
-        queue_kick(lane->pipe->exits[__builtin_ctzll(lane->fed)]->queue);
-}
-
-static void put_into(struct lane *lane, size_t i, const struct msg *msg)
-{
-    struct pipeline *pipe = lane->pipe;
-    struct exit_lane *exit = pipe->exits[i];
-    while (!queue_try_put(exit->queue, msg_ref(msg))) {
-        msg_unref(msg);
-        if (!lane->waits) {
-            book_one(lane->pages[i], BOOK_DROPPED);
-            return;
-        }
-        /* the output's thread decides when to give up; here only the end of all waiting counts */
-        if (pipeline_gave_up(pipe, INT64_MAX)) {
-            book_one(lane->pages[i], BOOK_ABANDONED);
-            return;
-        }
-        kick_fed(lane);
-        queue_kick(exit->queue);
-        queue_wait_room(exit->queue, pipe->give_up_fd, ROOM_WAIT_MS);
-    }
-    lane->fed |= UINT64_C(1) << i;
-}
-
-/* Which output this message goes to, with --split-output: each request to the next in turn, a
- * response to where its request went. */
-static size_t split_choice(struct lane *lane, const struct msg *msg)
-{
-    size_t n = lane->pipe->n_exits;
-    if (msg->type != MSG_REQUEST) {
-        int fate = fates_get(lane->split, msg_id(msg));
-        return fate == FATE_UNKNOWN ? (size_t)(msg->conn % n) : (size_t)fate;
-    }
-    size_t choice = lane->turn++ % n;
-    fates_put(lane->split, msg_id(msg), (int)choice);
-    return choice;
-}
-
-static void fan_out(struct lane *lane, const struct msg *msg)
-{
-    struct pipeline *pipe = lane->pipe;
-    bool split = pipe->config.split && pipe->n_exits > 1;
-    size_t choice = split ? split_choice(lane, msg) : 0;
-    for (size_t i = 0; i < pipe->n_exits; i++) {
-        book_one(lane->pages[i], BOOK_SEEN);
-        if (split && i != choice)
-            book_one(lane->pages[i], BOOK_SPLIT);
-        else if (pipe->exits[i]->out->ops->requests_only && msg->type != MSG_REQUEST)
-            book_one(lane->pages[i], BOOK_SKIPPED);
-        else
-            put_into(lane, i, msg);
-    }
-}
-
-/* Takes msg; returns what goes on (a reference), or NULL when its fate is booked. */
-static const struct msg *filter(struct lane *lane, const struct msg *msg)
+/* What the global rules make of a request: msg itself, a new reference, or NULL: no memory. */
+static const struct msg *rewritten(struct lane *lane, const struct msg *msg)
 {
     const struct msg *changed = NULL;
-    switch (filter_chain_apply(lane->chain, msg, &changed)) {
-    case VERDICT_PASS:
+    if (!lane->chain)
         return msg;
-    case VERDICT_REPLACE:
-        msg_unref(msg);
-        return changed;
-    case VERDICT_DROP:
+    enum verdict verdict = filter_chain_rewrite(lane->chain, msg, &changed);
+    return verdict == VERDICT_PASS ? msg : verdict == VERDICT_REPLACE ? changed : NULL;
+}
+
+static bool any_takes(const struct lane *lane, uint64_t fates, uint32_t skip)
+{
+    for (size_t i = 0; i < lane->pipe->n_exits; i++)
+        if (!(skip >> i & 1) && route_fate_at(fates, i) == ROUTE_TAKEN)
+            return true;
+    return false;
+}
+
+/* Gives a request to the outputs that took it, but for those of skip. */
+static void pass_on(struct lane *lane, const struct msg *msg, uint64_t fates, uint32_t skip)
+{
+    const struct msg *changed = any_takes(lane, fates, skip) ? rewritten(lane, msg) : msg;
+    lane_deliver(lane, msg, changed, fates, skip);
+    if (changed != msg)
+        msg_unref(changed);
+}
+
+/* A request that waited for its response: it has come, with that status, or (0) will not come. */
+static void decide(struct lane *lane, const struct msg *request, uint32_t undecided,
+                   unsigned status)
+{
+    uint64_t before = fates_get(lane->fates, msg_id(request));
+    if (before == FATE_UNKNOWN) /* so many came since that it was forgotten */
+        before = route_all(lane->route, ROUTE_FILTERED);
+    uint64_t fates = route_status(lane->route, request, before, undecided, status);
+    fates_put(lane->fates, msg_id(request), fates);
+    pass_on(lane, request, fates, ~undecided);
+}
+
+/* Whoever waits and is not a request is a response that came too early for anybody to know where it
+ * belongs. */
+static void give_up_waiting(struct lane *lane, const struct msg *msg, uint64_t note)
+{
+    if (msg->type == MSG_REQUEST)
+        decide(lane, msg, (uint32_t)note, 0);
+    else
         book_everywhere(lane, BOOK_FILTERED);
-        break;
-    case VERDICT_FAIL:
-        book_everywhere(lane, BOOK_FAILED);
-        break;
-    }
     msg_unref(msg);
-    return NULL;
+}
+
+static void wait_for_other(struct lane *lane, const struct msg *msg, uint64_t note)
+{
+    const struct msg *old;
+    if (!waiting_put(lane->waiting, msg, note))
+        give_up_waiting(lane, msg_ref(msg), note); /* one of that id waits already */
+    while ((old = waiting_overflow(lane->waiting, &note)))
+        give_up_waiting(lane, old, note);
+}
+
+static uint64_t fates_of(struct lane *lane, const struct msg *request, uint32_t *undecided)
+{
+    if (!sampler_choose(&lane->sampler, request))
+        return route_all(lane->route, ROUTE_SAMPLED);
+    if (lane->chain && filter_chain_judge(lane->chain, request) == VERDICT_DROP)
+        return route_all(lane->route, ROUTE_FILTERED);
+    return route_request(lane->route, request, undecided);
+}
+
+static void route_one_request(struct lane *lane, const struct msg *request)
+{
+    uint32_t undecided = 0;
+    uint64_t fates = fates_of(lane, request, &undecided), note;
+    fates_put(lane->fates, msg_id(request), fates);
+    const struct msg *early = waiting_take(lane->waiting, msg_id(request), &note);
+    pass_on(lane, request, fates, undecided);
+    if (undecided && early)
+        decide(lane, request, undecided, early->http.status);
+    else if (undecided)
+        wait_for_other(lane, request, undecided);
+    if (early)
+        lane_deliver(lane, early, early, fates_get(lane->fates, msg_id(request)), 0);
+    msg_unref(early);
+}
+
+static void route_one_response(struct lane *lane, const struct msg *response)
+{
+    uint64_t note, fates = fates_get(lane->fates, msg_id(response));
+    const struct msg *request =
+        fates == FATE_UNKNOWN ? NULL : waiting_take(lane->waiting, msg_id(response), &note);
+    if (request) {
+        decide(lane, request, (uint32_t)note, response->http.status);
+        msg_unref(request);
+        fates = fates_get(lane->fates, msg_id(response));
+    }
+    if (fates == FATE_UNKNOWN)
+        wait_for_other(lane, response, 0);
+    else
+        lane_deliver(lane, response, response, fates, 0);
 }
 
 void lane_put(struct sink *sink, const struct msg *msg)
 {
     struct lane *lane = container_of(sink, struct lane, sink);
+    bool request = msg->type == MSG_REQUEST;
     book_one(lane->books, BOOK_PRODUCED);
-    if (lane->limiter) {
-        enum admission a = limiter_admit(lane->limiter, msg, clock_mono_ns());
-        if (a != ADMIT) {
-            book_everywhere(lane, a == SAMPLED_OUT ? BOOK_SAMPLED : BOOK_LIMITED);
-            msg_unref(msg);
-            return;
-        }
-    }
-    if (lane->chain)
-        msg = filter(lane, msg);
-    if (!msg)
-        return;
-    fan_out(lane, msg);
+    if (lane->limiter && !limiter_admit(lane->limiter, msg, clock_mono_ns()))
+        book_everywhere(lane, BOOK_LIMITED);
+    else if (lane->selective && request)
+        route_one_request(lane, msg);
+    else if (lane->selective)
+        route_one_response(lane, msg);
+    else if (request)
+        pass_on(lane, msg, 0, 0);
+    else
+        lane_deliver(lane, msg, msg, 0, 0);
     msg_unref(msg);
+}
+
+/* At the end nobody's other half will come any more. */
+static void finish(struct lane *lane)
+{
+    uint64_t note;
+    const struct msg *msg;
+    if (lane->in->ops->finish)
+        lane->in->ops->finish(lane->in, &lane->sink);
+    while (lane->waiting && (msg = waiting_leave(lane->waiting, &note)))
+        give_up_waiting(lane, msg, note);
+    lane_kick(lane);
+    if (lane->in->ops->account)
+        lane->in->ops->account(lane->in);
 }
 
 void *lane_run(void *arg)
@@ -127,7 +158,7 @@ void *lane_run(void *arg)
     while (r == INPUT_MORE && !atomic_load_explicit(&pipe->stop, memory_order_relaxed)) {
         struct err err;
         r = ops->poll(lane->in, &lane->sink, POLL_MS, &err);
-        kick_fed(lane);
+        lane_kick(lane);
         if (r < 0)
             pipeline_fault(pipe, &err);
         int64_t now = clock_mono_ns();
@@ -136,11 +167,7 @@ void *lane_run(void *arg)
             accounted_ns = now;
         }
     }
-    if (ops->finish)
-        ops->finish(lane->in, &lane->sink);
-    kick_fed(lane);
-    if (ops->account)
-        ops->account(lane->in);
+    finish(lane);
     pipeline_input_ended(pipe);
     return NULL;
 }

@@ -6,13 +6,19 @@
 #include <stdatomic.h>
 
 #include "lib/fates.h"
+#include "lib/limiter.h"
 #include "lib/pipeline.h"
 #include "lib/queue.h"
+#include "lib/route.h"
+#include "lib/waiting.h"
 
 #define MAX_INPUTS 64
-#define MAX_OUTPUTS 64 /* bits of lane.fed */
-/* Requests of which --split-output remembers where they went, for their responses. */
-#define SPLIT_REMEMBERED 65536
+#define MAX_OUTPUTS ROUTE_OUTPUTS_MAX /* bits of lane.fed */
+/* Requests of which it is remembered where they went, for their responses. */
+#define FATES_REMEMBERED 65536
+/* Messages that wait for their request or response. */
+#define WAITING_MSGS 8192
+#define WAITING_BYTES (16 << 20)
 
 /* An input and its thread. */
 struct lane {
@@ -21,9 +27,12 @@ struct lane {
     struct input *in;
     struct books *books;
     struct limiter *limiter;
+    struct sampler sampler;
     struct filter_chain *chain; /* may be NULL */
-    struct fates *split; /* request id -> output, with --split-output */
-    size_t turn; /* next output, with --split-output */
+    struct route *route;
+    bool selective; /* not every message goes everywhere: fates and waiting are there */
+    struct fates *fates; /* request id -> fates at all outputs */
+    struct waiting *waiting; /* early responses; requests whose fate hangs on their response */
     bool waits; /* for room in a full queue; else drops */
     uint64_t fed; /* bit i: output i got something and was not woken yet */
     struct books *pages[MAX_OUTPUTS]; /* this thread's page of each output's account */
@@ -35,6 +44,11 @@ struct lane {
 struct exit_lane {
     struct pipeline *pipe;
     struct output *out;
+    struct sampler sampler; /* asked in the inputs' threads */
+    struct route_output route;
+    unsigned copies; /* of each request */
+    struct options *options; /* bound to it; may be NULL, as may the next */
+    struct filter_chain *rewriters;
     struct limiter *limiter;
     struct histogram *lateness; /* the account's, as is pace */
     struct pace *pace;
@@ -73,6 +87,14 @@ static inline bool pipeline_is_ending(struct pipeline *pipe)
 void *lane_run(void *lane);
 void lane_put(struct sink *sink, const struct msg *msg);
 void *exit_lane_run(void *lane);
+/* Books what is left in the queue as abandoned. */
+void exit_lane_abandon(struct exit_lane *lane);
+/* Books the fates of msg at every output but those of skip (a bit each), and puts changed into the
+ * queues of those that take it. Borrows both; changed may be msg, or NULL: no memory. */
+void lane_deliver(struct lane *lane, const struct msg *msg, const struct msg *changed,
+                  uint64_t fates, uint32_t skip);
+/* Wakes the outputs that got something: once a batch, not once a message. */
+void lane_kick(struct lane *lane);
 
 void pipeline_fault(struct pipeline *pipe, const struct err *err);
 void pipeline_input_ended(struct pipeline *pipe);

@@ -14,8 +14,7 @@
 static uint64_t settled_by(const struct books *page)
 {
     return book_get(page, BOOK_DELIVERED) + book_get(page, BOOK_FAILED) +
-           book_get(page, BOOK_SKIPPED) + book_get(page, BOOK_SAMPLED) +
-           book_get(page, BOOK_LIMITED);
+           book_get(page, BOOK_SKIPPED) + book_get(page, BOOK_LIMITED);
 }
 
 static bool gave_up(struct exit_lane *lane)
@@ -85,15 +84,32 @@ static void write_one(struct exit_lane *lane, const struct msg *msg)
     msg_unref(msg);
 }
 
+/* Takes msg; returns what the output's own rules make of it (a reference), or NULL: no memory. */
+static const struct msg *rewrite(struct exit_lane *lane, const struct msg *msg)
+{
+    const struct msg *changed = NULL;
+    if (!lane->rewriters || msg->type != MSG_REQUEST)
+        return msg;
+    enum verdict verdict = filter_chain_rewrite(lane->rewriters, msg, &changed);
+    if (verdict == VERDICT_PASS)
+        return msg;
+    msg_unref(msg);
+    return verdict == VERDICT_REPLACE ? changed : NULL;
+}
+
 /* Takes msg. */
 static void admit_one(struct exit_lane *lane, const struct msg *msg)
 {
-    enum admission a = lane->limiter ? limiter_admit(lane->limiter, msg, clock_mono_ns()) : ADMIT;
-    if (a == ADMIT) {
+    msg = rewrite(lane, msg);
+    if (!msg) {
+        book_one(lane->out->books, BOOK_FAILED);
+        return;
+    }
+    if (!lane->limiter || limiter_admit(lane->limiter, msg, clock_mono_ns())) {
         write_one(lane, msg);
         return;
     }
-    book_one(lane->out->books, a == SAMPLED_OUT ? BOOK_SAMPLED : BOOK_LIMITED);
+    book_one(lane->out->books, BOOK_LIMITED);
     msg_unref(msg);
 }
 
@@ -111,16 +127,20 @@ static void idle(struct exit_lane *lane)
     queue_disarm(lane->queue);
 }
 
+void exit_lane_abandon(struct exit_lane *lane)
+{
+    for (const struct msg *msg = queue_take(lane->queue); msg; msg = queue_take(lane->queue)) {
+        book_one(lane->out->books, BOOK_ABANDONED);
+        msg_unref(msg);
+    }
+}
+
 static void drain(struct exit_lane *lane)
 {
     const struct output_ops *ops = lane->out->ops;
     while (ops->flush && ops->flush(lane->out) == OUTPUT_BUSY && !gave_up(lane))
         poll_output(lane, -1, FLUSH_POLL_MS);
-    /* given up: what is left in the queue has a fate too */
-    for (const struct msg *msg = queue_take(lane->queue); msg; msg = queue_take(lane->queue)) {
-        book_one(lane->out->books, BOOK_ABANDONED);
-        msg_unref(msg);
-    }
+    exit_lane_abandon(lane);
 }
 
 void *exit_lane_run(void *arg)

@@ -59,12 +59,14 @@ static bool sets_host(const struct options *options)
     return false;
 }
 
-static void read_options(struct http_pool_config *config, const struct options *options)
+static void read_options(struct http_pool_config *config, const struct output_args *args)
 {
+    const struct options *options = args->options;
     int64_t workers = options_int(options, "output-http-workers");
     int64_t held = options_int(options, "output-http-queue-len");
     int64_t timeout_ns = options_duration_ns(options, "output-http-timeout");
-    config->original_host = options_bool(options, "http-original-host") || sets_host(options);
+    config->original_host = options_bool(options, "http-original-host") || sets_host(options) ||
+                            (args->bound && sets_host(args->bound));
     config->skip_verify = options_bool(options, "output-http-skip-verify");
     config->max_conns = workers < 1 || workers > MAX_CONNS ? MAX_CONNS : (size_t)workers;
     config->max_held = held < 1 ? DEFAULT_HELD : held > MAX_HELD ? MAX_HELD : (size_t)held;
@@ -81,7 +83,7 @@ static int set_up(struct http *h, const struct output_args *args, struct err *er
         return r;
     snprintf(h->tag, sizeof(h->tag), "output-http %s", h->target.shown);
     struct http_pool_config config = {.out = &h->base, .target = &h->target, .tag = h->tag};
-    read_options(&config, args->options);
+    read_options(&config, args);
     r = http_pool_new(&h->pool, &config);
     if (r < 0)
         return err_sys(err, -r, "--output-http \"%s\"", args->address);

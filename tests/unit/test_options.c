@@ -159,17 +159,6 @@ START_TEST(old_names_are_aliases)
 }
 END_TEST
 
-START_TEST(a_host_field_set_by_hand_keeps_its_value)
-{
-    struct options *o = parsed("--http-set-header hOst:staging");
-    ck_assert(options_bool(o, "http-original-host"));
-    options_free(o);
-    o = parsed("--http-set-header X-Host:staging");
-    ck_assert(!options_bool(o, "http-original-host"));
-    options_free(o);
-}
-END_TEST
-
 START_TEST(an_option_value_may_begin_with_a_dash)
 {
     struct options *o = parsed("--output-file -x.gor --output-http-workers -1");
@@ -281,6 +270,8 @@ START_TEST(every_option_of_the_table_parses_by_its_type)
         struct err err = {.status = STATUS_DONE};
         struct options *o = NULL;
         ck_assert_int_eq(options_new(&o, &refrain_options), 0);
+        if (def->flags & OPTION_BOUND) /* an output must stand before it */
+            ck_assert(!options_set(o, "output-null", "true", OPTION_FROM_COMMAND_LINE, &err));
         const char *value = def->type == OPTION_ENUM ? def->value : good[def->type];
         ck_assert_msg(!options_set(o, def->name, value, OPTION_FROM_COMMAND_LINE, &err), "%s: %s",
                       def->name, err.text);
@@ -428,6 +419,26 @@ START_TEST(names_are_unique_and_aliases_lead_somewhere)
 }
 END_TEST
 
+START_TEST(a_bound_option_belongs_to_the_output_before_it)
+{
+    struct options *o = parsed("--output-null --to-if port:1 --output-file a --output-file b "
+                               "--to-set-header X:1 --to-if port:2 --output-http c --to-if port:3");
+    struct options *bound;
+    ck_assert_int_eq(options_of_output(&bound, o, "output-file", 1), 0);
+    ck_assert_str_eq(joined(bound, "http-if"), "port:2");
+    ck_assert_str_eq(joined(bound, "http-set-header"), "X:1");
+    options_free(bound);
+    ck_assert_int_eq(options_of_output(&bound, o, "output-file", 0), 0);
+    ck_assert(!options_given(bound, "http-if"));
+    options_free(bound);
+    ck_assert_str_eq(options_bound_nth(o, "to-if", "output-null", 0, 0), "port:1");
+    ck_assert_str_eq(options_bound_nth(o, "to-if", "output-http", 0, 0), "port:3");
+    ck_assert_ptr_null(options_bound_nth(o, "to-if", "output-http", 0, 1));
+    ck_assert(!options_given(o, "http-if"));
+    options_free(o);
+}
+END_TEST
+
 Suite *suite(void)
 {
     const TTest *const tests[] = {
@@ -437,7 +448,6 @@ Suite *suite(void)
         the_last_value_of_a_scalar_wins_and_lists_grow,
         what_is_not_given_has_its_default,
         old_names_are_aliases,
-        a_host_field_set_by_hand_keeps_its_value,
         an_option_value_may_begin_with_a_dash,
         lists_of_integers_are_checked_and_read,
         bad_command_lines_are_told_in_one_line,
@@ -446,6 +456,7 @@ Suite *suite(void)
         the_environment_sets_what_the_command_line_does_not,
         help_is_given_whatever_else_is_wrong,
         secrets_come_from_a_file_or_the_environment,
+        a_bound_option_belongs_to_the_output_before_it,
         every_allocation_may_fail,
         help_has_every_option_once_within_its_width,
         names_are_unique_and_aliases_lead_somewhere,

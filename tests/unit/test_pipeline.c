@@ -185,12 +185,12 @@ static void bed_output(struct bed *bed, struct memory_output *m, const struct ou
                        const struct limit *limit)
 {
     struct err err;
+    struct output_rules rules = {.limit = limit ? *limit : (struct limit){0}};
     struct account *a = ledger_account(bed->ledger, ACCOUNT_OUTPUT, ops->option);
     m->base.ops = ops;
     m->base.books = account_page(a);
     bed->outputs[bed->n_outputs++] = a;
-    ck_assert_int_eq(
-        pipeline_add_output(bed->pipe, &m->base, a, limit ? limit : &(struct limit){0}, &err), 0);
+    ck_assert_int_eq(pipeline_add_output(bed->pipe, &m->base, a, &rules, &err), 0);
 }
 
 static void bed_input(struct bed *bed, struct counter_input *c, const struct input_ops *ops)
@@ -325,8 +325,8 @@ START_TEST(limits_and_failures_have_their_own_columns)
     struct memory_output tenth = {0}, few = {0}, failing = {.fail_every = 4};
     struct counter_input in = {.count = 2000, .batch = 50};
     bed_open(&bed, 64);
-    bed_output(&bed, &tenth, &memory_ops, &(struct limit){.kind = LIMIT_PERCENT, .percent = 10});
-    bed_output(&bed, &few, &memory_ops, &(struct limit){.kind = LIMIT_RATE, .rate = 5});
+    bed_output(&bed, &tenth, &memory_ops, &(struct limit){.percent = 10});
+    bed_output(&bed, &few, &memory_ops, &(struct limit){.rate = 5});
     bed_output(&bed, &failing, &memory_ops, NULL);
     bed_input(&bed, &in, &counter_ops);
     ck_assert_int_eq(bed_run(&bed), 0);

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* The fan-out: from an input's thread into the queues of the outputs, and into the books. */
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/hash.h"
+#include "lib/pipeline_internal.h"
+
+#define ROOM_WAIT_MS 100
+
+void lane_kick(struct lane *lane)
+{
+    for (; lane->fed != 0; lane->fed &= lane->fed - 1)
+        queue_kick(lane->pipe->exits[__builtin_ctzll(lane->fed)]->queue);
+}
+
+static void put_into(struct lane *lane, size_t i, const struct msg *msg)
+{
+    struct pipeline *pipe = lane->pipe;
+    struct exit_lane *exit = pipe->exits[i];
+    while (!queue_try_put(exit->queue, msg_ref(msg))) {
+        msg_unref(msg);
+        if (!lane->waits) {
+            book_one(lane->pages[i], BOOK_DROPPED);
+            return;
+        }
+        /* the output's thread decides when to give up; here only the end of all waiting counts */
+        if (pipeline_gave_up(pipe, INT64_MAX)) {
+            book_one(lane->pages[i], BOOK_ABANDONED);
+            return;
+        }
+        lane_kick(lane);
+        queue_kick(exit->queue);
+        queue_wait_room(exit->queue, pipe->give_up_fd, ROOM_WAIT_MS);
+    }
+    lane->fed |= UINT64_C(1) << i;
+}
+
+/* Further copies of a request ("|x3") are requests of their own: each has an id of its own, made
+ * from the first one's. NULL: no memory. */
+static struct msg *copy_of(const struct msg *msg, unsigned n)
+{
+    struct msg *copy = msg_like(msg, msg->len);
+    char id[MSG_ID_MAX + 1];
+    if (!copy)
+        return NULL;
+    memcpy(copy->bytes, msg->bytes, msg->len);
+    copy->len = msg->len;
+    /* the last 8 digits are replaced, so that the connection can still be read from the first */
+    int kept = msg->id_len > 8 ? msg->id_len - 8 : 0;
+    uint64_t mixed = hash_mix(hash64(msg->id, msg->id_len, 0), n);
+    int len = snprintf(id, sizeof(id), "%.*s%08x", kept, msg->id, (unsigned)(mixed & UINT32_MAX));
+    bool fits = msg_set_id(copy, span_of(id, (size_t)len));
+    assert(fits);
+    (void)fits;
+    return copy;
+}
+
+static void put_copies(struct lane *lane, size_t i, const struct msg *msg, unsigned copies)
+{
+    for (unsigned n = 1; n < copies; n++) {
+        struct msg *copy = copy_of(msg, n);
+        book_one(lane->pages[i], BOOK_SEEN);
+        if (!copy) {
+            book_one(lane->pages[i], BOOK_FAILED);
+            continue;
+        }
+        put_into(lane, i, copy);
+        msg_unref(copy);
+    }
+}
+
+void lane_deliver(struct lane *lane, const struct msg *msg, const struct msg *changed,
+                  uint64_t fates, uint32_t skip)
+{
+    static const enum book books[] = {
+        [ROUTE_FILTERED] = BOOK_FILTERED,
+        [ROUTE_SAMPLED] = BOOK_SAMPLED,
+        [ROUTE_SPLIT] = BOOK_SPLIT,
+    };
+    struct pipeline *pipe = lane->pipe;
+    bool request = msg->type == MSG_REQUEST;
+    for (size_t i = 0; i < pipe->n_exits; i++) {
+        enum route_fate fate = route_fate_at(fates, i);
+        if (skip >> i & 1)
+            continue;
+        book_one(lane->pages[i], BOOK_SEEN);
+        if (fate != ROUTE_TAKEN) {
+            book_one(lane->pages[i], books[fate]);
+        } else if (pipe->exits[i]->out->ops->requests_only && !request) {
+            book_one(lane->pages[i], BOOK_SKIPPED);
+        } else if (!changed) {
+            book_one(lane->pages[i], BOOK_FAILED);
+        } else {
+            put_into(lane, i, changed);
+            if (unlikely(request && pipe->exits[i]->copies > 1))
+                put_copies(lane, i, changed, pipe->exits[i]->copies);
+        }
+    }
+}

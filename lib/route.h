@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+/* Which outputs a request goes to: the conditions of each output (--to-if), the split between some
+ * of them, and the share that each asked for. One instance for each input, in its thread. */
+#pragma once
+
+#include "lib/err.h"
+#include "lib/msg.h"
+#include "lib/options.h"
+#include "lib/sampler.h"
+#include "lib/split.h"
+
+/* What became of a request at one output; for all of them, two bits each, in one number. */
+enum route_fate {
+    ROUTE_TAKEN = 0,
+    ROUTE_FILTERED = 1,
+    ROUTE_SAMPLED = 2,
+    ROUTE_SPLIT = 3, /* --split-output gave it to another */
+};
+#define ROUTE_OUTPUTS_MAX 31 /* so that no number is FATE_UNKNOWN */
+
+static inline enum route_fate route_fate_at(uint64_t fates, size_t output)
+{
+    return (enum route_fate)(fates >> (2 * output) & 3);
+}
+
+/* One output, as it was configured. All pointers are borrowed and outlive the route. */
+struct route_output {
+    const char *name;
+    const struct options
+        *options; /* its own: the conditions are the values of "http-if"; or NULL */
+    struct sampler *sampler; /* shared by all inputs */
+    bool in_split;
+    double weight; /* of the split */
+};
+
+struct route;
+
+/* outputs is copied. by: of the split. */
+MUST_CHECK int route_new(struct route **routep, const struct route_output *outputs, size_t n,
+                         const struct key *by, uint64_t seed, struct err *err);
+void route_free(struct route *route);
+
+/* False when every request goes to every output, so that there is nothing to ask or remember. */
+bool route_is_selective(const struct route *route);
+
+/* The fates of a request at all outputs. *undecided: a bit for each output whose conditions hold
+ * but for those on the response's status; its fate is not yet known. Borrows request. */
+uint64_t route_request(struct route *route, const struct msg *request, uint32_t *undecided);
+/* The response has come, with that status (0: it will not come): decides what was left open. */
+uint64_t route_status(struct route *route, const struct msg *request, uint64_t fates,
+                      uint32_t undecided, unsigned status);
+/* The same fate at all outputs, for what is decided before. */
+uint64_t route_all(const struct route *route, enum route_fate fate);
