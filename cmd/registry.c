@@ -19,8 +19,13 @@ const struct output_ops *const registry_outputs[] = {
 };
 
 const struct filter_ops *const registry_filters[] = {
-    &filter_allow_method, &filter_allow_url,  &filter_disallow_url,
-    &filter_if,           &filter_set_header, NULL,
+    &filter_redact,
+    &filter_allow_method,
+    &filter_allow_url,
+    &filter_disallow_url,
+    &filter_if,
+    &filter_set_header,
+    NULL,
 };
 
 size_t registry_n_filters(void)

@@ -9,4 +9,5 @@ extern const struct filter_ops filter_allow_method;
 extern const struct filter_ops filter_allow_url;
 extern const struct filter_ops filter_disallow_url;
 extern const struct filter_ops filter_if;
+extern const struct filter_ops filter_redact;
 extern const struct filter_ops filter_set_header;

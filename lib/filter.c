@@ -73,29 +73,43 @@ enum verdict filter_chain_judge(struct filter_chain *chain, const struct msg *ms
     return VERDICT_PASS;
 }
 
-enum verdict filter_chain_rewrite(struct filter_chain *chain, const struct msg *msg,
-                                  const struct msg **out)
+/* Asks the filters of one stage in turn, each about what the one before it made. */
+static enum verdict change(struct filter_chain *chain, enum filter_stage stage,
+                           const struct msg *msg, const struct msg **out)
 {
     const struct msg *current = msg;
     for (size_t i = 0; i < chain->n; i++) {
         struct filter *filter = chain->filters[i];
-        if (filter->ops->stage != FILTER_REWRITE)
+        if (filter->ops->stage != stage)
             continue;
         const struct msg *next = NULL;
         enum verdict verdict = filter->ops->apply(filter, current, &next);
-        assert(verdict != VERDICT_DROP);
         if (verdict == VERDICT_PASS)
             continue;
         if (current != msg)
             msg_unref(current);
-        if (verdict == VERDICT_FAIL)
-            return VERDICT_FAIL;
+        if (verdict != VERDICT_REPLACE)
+            return verdict;
         current = next;
     }
     if (current == msg)
         return VERDICT_PASS;
     *out = current;
     return VERDICT_REPLACE;
+}
+
+enum verdict filter_chain_redact(struct filter_chain *chain, const struct msg *msg,
+                                 const struct msg **out)
+{
+    return change(chain, FILTER_REDACT, msg, out);
+}
+
+enum verdict filter_chain_rewrite(struct filter_chain *chain, const struct msg *msg,
+                                  const struct msg **out)
+{
+    enum verdict verdict = change(chain, FILTER_REWRITE, msg, out);
+    assert(verdict != VERDICT_DROP);
+    return verdict;
 }
 
 enum verdict filter_chain_apply(struct filter_chain *chain, const struct msg *msg,

@@ -20,6 +20,7 @@ enum verdict {
 enum filter_stage {
     FILTER_JUDGE = 0, /* VERDICT_PASS or VERDICT_DROP */
     FILTER_REWRITE = 1, /* VERDICT_PASS, VERDICT_REPLACE or VERDICT_FAIL */
+    FILTER_REDACT = 2, /* before all others, and asked about responses too: any verdict */
 };
 
 struct filter {
@@ -32,8 +33,8 @@ struct filter_ops {
 
     /* *filterp NULL and 0: nothing of this kind was asked for. */
     int (*open)(struct filter **filterp, const struct options *options, struct err *err);
-    /* Borrows msg. Called for requests only: a response shares its request's fate, which the chain
-     * sees to. */
+    /* Borrows msg. Judges and rewriters are called for requests only: a response shares its
+     * request's fate, which the pipeline sees to. */
     enum verdict (*apply)(struct filter *filter, const struct msg *msg, const struct msg **out);
     void (*close)(struct filter *filter);
 };
@@ -43,6 +44,10 @@ struct filter_chain;
 MUST_CHECK int filter_chain_new(struct filter_chain **chainp, const struct filter_ops *const *ops,
                                 size_t n_ops, const struct options *options, struct err *err);
 void filter_chain_free(struct filter_chain *chain);
+/* The redactors on a message of any type: all verdicts; *out is set for VERDICT_REPLACE. Borrows
+ * msg. */
+enum verdict filter_chain_redact(struct filter_chain *chain, const struct msg *msg,
+                                 const struct msg **out);
 /* Is there any judge in it? */
 bool filter_chain_judges(const struct filter_chain *chain);
 /* The judges on a request: VERDICT_PASS or VERDICT_DROP. Borrows msg. */

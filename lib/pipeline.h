@@ -2,7 +2,7 @@
 /* The pipeline: inputs, the filter chain, the fan-out, one queue and one thread per output, and the
  * order in which all of it stops.
  *
- *   input thread:   poll -> limit -> judges -> route (conditions, split, sampling)
+ *   input thread:   poll -> redact -> limit -> judges -> route (conditions, split, sampling)
  *                   -> rewriters -> queues
  *   output thread:  queue -> the output's own rewriters -> limit -> write / poll
  *

@@ -116,11 +116,28 @@ static void route_one_response(struct lane *lane, const struct msg *response)
         lane_deliver(lane, response, response, fates, 0);
 }
 
+/* Takes msg; returns what may be looked at (a reference), or NULL when its fate is booked. */
+static const struct msg *redacted(struct lane *lane, const struct msg *msg)
+{
+    const struct msg *changed = NULL;
+    enum verdict verdict = filter_chain_redact(lane->chain, msg, &changed);
+    if (verdict == VERDICT_PASS)
+        return msg;
+    msg_unref(msg);
+    if (verdict != VERDICT_REPLACE)
+        book_everywhere(lane, verdict == VERDICT_DROP ? BOOK_FILTERED : BOOK_FAILED);
+    return changed;
+}
+
 void lane_put(struct sink *sink, const struct msg *msg)
 {
     struct lane *lane = container_of(sink, struct lane, sink);
     bool request = msg->type == MSG_REQUEST;
     book_one(lane->books, BOOK_PRODUCED);
+    if (lane->chain)
+        msg = redacted(lane, msg);
+    if (!msg)
+        return;
     if (lane->limiter && !limiter_admit(lane->limiter, msg, clock_mono_ns()))
         book_everywhere(lane, BOOK_LIMITED);
     else if (lane->selective && request)
