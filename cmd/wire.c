@@ -6,31 +6,36 @@
 #include <string.h>
 
 #include "cmd/registry.h"
-#include "cmd/wire_internal.h"
+#include "cmd/wanted.h"
+#include "cmd/wire_self.h"
+#include "config.h"
 #include "lib/limit.h"
 #include "lib/mem.h"
+#include "lib/options_table.h"
+#include "outputs/outputs.h"
 
 #define MAX_ADDRESSES 4096
 
-/* "output-http http://host/", without what stands before an '@' in the authority: a name appears in
- * logs and summaries, a password must not. */
-void wire_label(char *out, size_t size, const char *option, const char *address)
-{
-    const char *authority = strstr(address, "://");
-    authority = authority ? authority + 3 : address;
-    const char *end = authority + strcspn(authority, "/?#|");
-    const char *at = NULL;
-    for (const char *p = authority; p < end; p++)
-        if (*p == '@')
-            at = p;
-    int scheme_len = (int)(authority - address);
-    snprintf(out, size, "%s%s%.*s%s", option, *address ? " " : "", scheme_len, address,
-             at ? at + 1 : authority);
-}
+/* An input that is open, until it is given to the pipeline. */
+struct opened_input {
+    struct input *in;
+    struct books *books;
+    struct limit limit;
+};
 
-/* The address of one value of an option, with or without its limit. *copy is to be freed. */
-int wire_split_limit(struct wiring *w, const char *option, const char *value, char **copy,
-                     struct limit *limit)
+struct wiring {
+    const struct options *options;
+    struct ledger *ledger;
+    struct pipeline *pipe;
+    struct err *err;
+    size_t n_inputs;
+    struct opened_input inputs[64];
+    struct wanted_outputs outputs;
+};
+
+/* The address of one value of an option, without its limit. *copy is to be freed. */
+static int split_limit(struct wiring *w, const char *option, const char *value, char **copy,
+                       struct limit *limit)
 {
     size_t len;
     int r = limit_parse(option, value, &len, limit, w->err);
@@ -46,25 +51,14 @@ int wire_split_limit(struct wiring *w, const char *option, const char *value, ch
     return 0;
 }
 
-int wire_check_share(struct wiring *w, const char *option, const char *value,
-                     const struct limit *limit)
-{
-    if (limit->percent <= 100)
-        return 0;
-    return err_usage(w->err,
-                     "--%s \"%s\": a share cannot be more than 100%% (a speed above 100%% is for "
-                     "--input-file)",
-                     option, value);
-}
-
 static int open_input(struct wiring *w, const struct input_ops *ops, const char *const *addresses,
                       size_t n, const struct limit *limit)
 {
     struct opened_input *slot = &w->inputs[w->n_inputs];
-    char name[ACCOUNT_NAME_MAX];
+    char name[LABEL_MAX];
     if (w->n_inputs == ARRAY_LEN(w->inputs))
         return err_usage(w->err, "more than %zu inputs", ARRAY_LEN(w->inputs));
-    wire_label(name, sizeof(name), ops->option, addresses[0]);
+    wanted_label(name, sizeof(name), ops->option, addresses[0]);
     struct account *account = ledger_account(w->ledger, ACCOUNT_INPUT, name);
     slot->books = account ? account_page(account) : NULL;
     if (!slot->books)
@@ -100,9 +94,9 @@ static int open_each(struct wiring *w, const struct input_ops *ops)
     for (size_t i = 0; r == 0 && (value = options_nth(w->options, ops->option, i)); i++) {
         struct limit limit;
         char *address = NULL;
-        r = wire_split_limit(w, ops->option, value, &address, &limit);
+        r = split_limit(w, ops->option, value, &address, &limit);
         if (r == 0)
-            r = wire_check_share(w, ops->option, value, &limit);
+            r = wanted_check_share(ops->option, value, &limit, w->err);
         if (r == 0 && limit.rate_to > 0)
             r = err_usage(w->err, "--%s \"%s\": a ramp of the rate is for --input-file",
                           ops->option, value);
@@ -160,6 +154,50 @@ static int open_inputs(struct wiring *w)
     return r;
 }
 
+/* Opens an output and gives it to the pipeline. */
+static int open_output(struct wiring *w, const struct wanted *wanted)
+{
+    char label[LABEL_MAX];
+    struct output_rules rules;
+    char *address = NULL;
+    struct limit limit;
+    wanted_label(label, sizeof(label), wanted->ops->option, wanted->value);
+    struct account *account = ledger_account(w->ledger, ACCOUNT_OUTPUT, label);
+    struct output_args args = {.options = w->options};
+    args.books = account ? account_page(account) : NULL;
+    if (!args.books)
+        return err_sys(w->err, ENOMEM, "%s", label);
+    int r = wanted_open_rules(&rules, wanted, w->options, w->err);
+    if (r < 0)
+        return r;
+    struct output *out = NULL;
+    args.bound = rules.options;
+    r = split_limit(w, wanted->ops->option, wanted->value, &address, &limit);
+    args.address = address;
+    if (r == 0)
+        r = wanted->ops->open(&out, &args, w->err);
+    mem_free(address);
+    if (r == 0)
+        return pipeline_add_output(w->pipe, out, account, &rules, w->err);
+    filter_chain_free(rules.rewriters);
+    options_free(rules.options);
+    return r;
+}
+
+static int open_outputs(struct wiring *w)
+{
+    struct wanted_outputs *all = &w->outputs;
+    if (all->n == 0 && options_bool(w->options, "input-file-dry-run"))
+        all->wanted[all->n++] = (struct wanted){.ops = &output_null, .value = "", .name = ""};
+    if (all->n == 0)
+        return err_usage(w->err, "nowhere to write: give an output, e.g. --output-stdout or "
+                                 "--output-file requests.gor (see --help)");
+    int r = 0;
+    for (size_t i = 0; i < all->n && r == 0; i++)
+        r = open_output(w, &all->wanted[i]);
+    return r;
+}
+
 /* Gives the opened inputs to the pipeline, each with filters of its own. */
 static int add_inputs(struct wiring *w)
 {
@@ -184,35 +222,44 @@ static enum when_full parse_when_full(const char *text)
     return strcmp(text, "block") == 0 ? WHEN_FULL_BLOCK : WHEN_FULL_AUTO;
 }
 
+static int open_all(struct wiring *w)
+{
+    struct pipeline_config config = {
+        .queue_msgs = (size_t)options_int(w->options, "output-queue-len"),
+        .queue_bytes = options_size(w->options, "output-queue-size"),
+        .when_full = parse_when_full(options_string(w->options, "output-when-full")),
+        .drain_ns = options_duration_ns(w->options, "drain-timeout"),
+        .split = w->outputs.split,
+        .split_by = w->outputs.split_by,
+        .seed = w->outputs.seed,
+        .ledger = w->ledger,
+    };
+    int r = pipeline_new(&w->pipe, &config, w->err);
+    if (r == 0)
+        r = open_inputs(w);
+    if (r == 0)
+        r = open_outputs(w);
+    return r == 0 ? add_inputs(w) : r;
+}
+
 int wire(struct pipeline **pipep, struct ledger *ledger, const struct options *options,
          struct err *err)
 {
-    struct pipeline_config config = {
-        .queue_msgs = (size_t)options_int(options, "output-queue-len"),
-        .queue_bytes = options_size(options, "output-queue-size"),
-        .when_full = parse_when_full(options_string(options, "output-when-full")),
-        .drain_ns = options_duration_ns(options, "drain-timeout"),
-        .ledger = ledger,
-    };
     struct wiring *w = mem_zalloc(MEM_OTHER, sizeof(*w));
     if (!w)
         return err_sys(err, ENOMEM, "start");
     w->options = options;
     w->ledger = ledger;
     w->err = err;
-    int r = wire_read_split(options, &config, err);
+    int r = wanted_read(&w->outputs, options, err);
+#if HAVE_HTTP
     if (r == 0)
         r = wire_check_self(options, err);
+#endif
     if (r == 0)
-        r = pipeline_new(&w->pipe, &config, err);
-    if (r == 0)
-        r = open_inputs(w);
-    if (r == 0)
-        r = wire_open_outputs(w);
-    if (r == 0)
-        r = add_inputs(w);
+        r = open_all(w);
     if (r == 0) {
-        wire_tell_shares(w);
+        wanted_tell_shares(&w->outputs);
         *pipep = w->pipe;
     } else {
         for (size_t i = 0; i < w->n_inputs; i++)
@@ -220,7 +267,6 @@ int wire(struct pipeline **pipep, struct ledger *ledger, const struct options *o
                 w->inputs[i].in->ops->close(w->inputs[i].in);
         pipeline_free(w->pipe);
     }
-    mem_free(w->outputs);
     mem_free(w);
     return r;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Guards against sending the copies of requests to the server that they were captured from: it
- * would do all its work twice. */
+#include "cmd/wire_self.h"
+
 #include <errno.h>
 #include <ifaddrs.h>
 #include <netinet/in.h>
@@ -8,10 +8,11 @@
 #include <string.h>
 
 #include "capture/raw_address.h"
-#include "cmd/wire_internal.h"
 #include "lib/limit.h"
 #include "lib/mem.h"
+#include "lib/msg.h"
 #include "lib/net.h"
+#include "lib/span.h"
 #include "outputs/http_target.h"
 
 static struct endpoint endpoint_of(const struct sockaddr *sa)
