@@ -3,9 +3,11 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cmd/control.h"
+#include "cmd/explain.h"
 #include "cmd/help.h"
 #include "cmd/options.h"
 #include "cmd/summary.h"
@@ -76,13 +78,32 @@ static int run_with_options(const struct options *options)
     return status;
 }
 
+/* What refrain does is its first word, or else record and replay. */
+static const struct command {
+    const char *word;
+    int (*run)(const struct options *options);
+} commands[] = {
+    {"explain", explain_run},
+};
+
+static const struct command *find_command(int argc, char **argv)
+{
+    for (size_t i = 0; i < ARRAY_LEN(commands) && argc > 1; i++)
+        if (strcmp(argv[1], commands[i].word) == 0)
+            return &commands[i];
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     struct err err;
     struct options *options;
-    if (options_parse(&options, argc, argv, &err) < 0)
+    const struct command *command = find_command(argc, argv);
+    int skip = command ? 1 : 0;
+    if (options_parse(&options, argc - skip, argv + skip, &err) < 0)
         return report(&err);
-    int status = run_with_options(options);
+    bool asks = options_bool(options, "help") || options_bool(options, "version");
+    int status = command && !asks ? command->run(options) : run_with_options(options);
     options_free(options);
     return status;
 }

@@ -10,6 +10,7 @@
 
 struct conditions {
     struct filter base;
+    const struct condition *failed; /* the last one that did not hold */
     size_t n;
     struct condition *conditions[];
 };
@@ -66,9 +67,17 @@ static enum verdict if_apply(struct filter *filter, const struct msg *msg, const
     struct conditions *f = container_of(filter, struct conditions, base);
     (void)out;
     for (size_t i = 0; i < f->n; i++)
-        if (!condition_holds(f->conditions[i], msg, 0))
+        if (!condition_holds(f->conditions[i], msg, 0)) {
+            f->failed = f->conditions[i];
             return VERDICT_DROP;
+        }
     return VERDICT_PASS;
+}
+
+static const char *if_rule(const struct filter *filter)
+{
+    const struct conditions *f = container_of(filter, struct conditions, base);
+    return f->failed ? condition_text(f->failed) : NULL;
 }
 
 const struct filter_ops filter_if = {
@@ -77,4 +86,5 @@ const struct filter_ops filter_if = {
     .open = if_open,
     .apply = if_apply,
     .close = if_close,
+    .rule = if_rule,
 };

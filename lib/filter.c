@@ -10,6 +10,8 @@
 #define REMEMBERED 65536
 
 struct filter_chain {
+    void (*watch)(void *arg, const struct filter_step *step); /* may be NULL */
+    void *watch_arg;
     struct fates *fates; /* what became of recent requests; NULL for an empty chain */
     size_t n;
     struct filter *filters[];
@@ -50,6 +52,28 @@ void filter_chain_free(struct filter_chain *chain)
     mem_free(chain);
 }
 
+void filter_chain_watch(struct filter_chain *chain,
+                        void (*watch)(void *arg, const struct filter_step *step), void *arg)
+{
+    chain->watch = watch;
+    chain->watch_arg = arg;
+}
+
+static void tell(const struct filter_chain *chain, const struct filter *filter,
+                 enum verdict verdict, const struct msg *before, const struct msg *after)
+{
+    const struct filter_ops *ops = filter->ops;
+    struct filter_step step = {
+        .ops = ops,
+        .rule = ops->rule ? ops->rule(filter) : NULL,
+        .verdict = verdict,
+        .before = before,
+        .after = after,
+    };
+    if (chain->watch)
+        chain->watch(chain->watch_arg, &step);
+}
+
 bool filter_chain_judges(const struct filter_chain *chain)
 {
     for (size_t i = 0; i < chain->n; i++)
@@ -67,8 +91,10 @@ enum verdict filter_chain_judge(struct filter_chain *chain, const struct msg *ms
         const struct msg *none = NULL;
         enum verdict verdict = filter->ops->apply(filter, msg, &none);
         assert((verdict == VERDICT_PASS || verdict == VERDICT_DROP) && !none);
-        if (verdict == VERDICT_DROP)
+        if (verdict == VERDICT_DROP) {
+            tell(chain, filter, verdict, msg, NULL);
             return VERDICT_DROP;
+        }
     }
     return VERDICT_PASS;
 }
@@ -86,6 +112,7 @@ static enum verdict change(struct filter_chain *chain, enum filter_stage stage,
         enum verdict verdict = filter->ops->apply(filter, current, &next);
         if (verdict == VERDICT_PASS)
             continue;
+        tell(chain, filter, verdict, current, next);
         if (current != msg)
             msg_unref(current);
         if (verdict != VERDICT_REPLACE)

@@ -37,6 +37,17 @@ struct filter_ops {
      * request's fate, which the pipeline sees to. */
     enum verdict (*apply)(struct filter *filter, const struct msg *msg, const struct msg **out);
     void (*close)(struct filter *filter);
+    /* Optional: the rule that made the last verdict other than VERDICT_PASS, as it was written, or
+     * NULL; of an option that has several. Valid until the next apply(). */
+    const char *(*rule)(const struct filter *filter);
+};
+
+/* What one filter did to one message; for refrain explain. All pointers are borrowed. */
+struct filter_step {
+    const struct filter_ops *ops;
+    const char *rule; /* NULL: the filter does not tell */
+    enum verdict verdict; /* not VERDICT_PASS */
+    const struct msg *before, *after; /* after: for VERDICT_REPLACE */
 };
 
 /* A chain of filters, opened in the order of the registry. */
@@ -44,6 +55,9 @@ struct filter_chain;
 MUST_CHECK int filter_chain_new(struct filter_chain **chainp, const struct filter_ops *const *ops,
                                 size_t n_ops, const struct options *options, struct err *err);
 void filter_chain_free(struct filter_chain *chain);
+/* watch is called for each step from now on, in the thread that asks the chain. */
+void filter_chain_watch(struct filter_chain *chain,
+                        void (*watch)(void *arg, const struct filter_step *step), void *arg);
 /* The redactors on a message of any type: all verdicts; *out is set for VERDICT_REPLACE. Borrows
  * msg. */
 enum verdict filter_chain_redact(struct filter_chain *chain, const struct msg *msg,

@@ -9,6 +9,7 @@
 
 struct stop {
     struct route_output output;
+    const struct condition *failed; /* the last one that did not hold */
     size_t n;
     struct condition **conditions;
 };
@@ -104,14 +105,16 @@ bool route_is_selective(const struct route *route)
 
 /* Do the conditions that ask for the status (or those that do not) hold? *waits: some were left
  * out because they ask for it. */
-static bool conditions_hold(const struct stop *stop, const struct msg *request, bool with_status,
+static bool conditions_hold(struct stop *stop, const struct msg *request, bool with_status,
                             unsigned status, bool *waits)
 {
     for (size_t i = 0; i < stop->n; i++) {
         bool needs = condition_needs_status(stop->conditions[i]);
         *waits |= needs;
-        if (needs == with_status && !condition_holds(stop->conditions[i], request, status))
+        if (needs == with_status && !condition_holds(stop->conditions[i], request, status)) {
+            stop->failed = stop->conditions[i];
             return false;
+        }
     }
     return true;
 }
@@ -150,12 +153,18 @@ uint64_t route_status(struct route *route, const struct msg *request, uint64_t f
 {
     for (; undecided != 0; undecided &= undecided - 1) {
         size_t i = (size_t)__builtin_ctz(undecided);
-        const struct stop *stop = &route->stops[i];
+        struct stop *stop = &route->stops[i];
         bool waits = false;
         bool holds = conditions_hold(stop, request, true, status, &waits);
         set_fate(&fates, i, holds ? sampled(stop, request) : ROUTE_FILTERED);
     }
     return fates;
+}
+
+const char *route_failed_condition(const struct route *route, size_t output)
+{
+    const struct stop *stop = &route->stops[output];
+    return stop->failed ? condition_text(stop->failed) : "";
 }
 
 uint64_t route_all(const struct route *route, enum route_fate fate)

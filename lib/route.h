@@ -49,5 +49,8 @@ uint64_t route_request(struct route *route, const struct msg *request, uint32_t 
 /* The response has come, with that status (0: it will not come): decides what was left open. */
 uint64_t route_status(struct route *route, const struct msg *request, uint64_t fates,
                       uint32_t undecided, unsigned status);
+/* The condition that did not hold when this output's fate was last ROUTE_FILTERED, as it was
+ * written. */
+const char *route_failed_condition(const struct route *route, size_t output);
 /* The same fate at all outputs, for what is decided before. */
 uint64_t route_all(const struct route *route, enum route_fate fate);

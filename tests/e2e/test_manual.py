@@ -9,7 +9,7 @@ import shlex
 import struct
 
 import gor
-from harness import Failure, Skip, check, free_port, main, need_root, test, wait_until
+from harness import Failure, Skip, check, free_port, main, need_root, sh, test, wait_until
 from servers import Target
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
@@ -86,6 +86,10 @@ class Scene:
 
     def run(self, command):
         args = [self.localized(word) for word in shlex.split(command)[1:]]
+        if args[0] == "explain":
+            text = sh(self.case.binary, *args[:2], self.case.path(args[2]), *args[3:])
+            check("sent" in text, f"explain says: {text[:300]}")
+            return None
         live = "--input-raw" in args and "capture.pcap" not in command
         if "--input-tcp" in args:
             process = self.case.refrain(*args, ready=self.relay)
@@ -109,6 +113,8 @@ def run_example(case, command):
     scene = Scene(case)
     before = os.listdir(case.dir)
     result = scene.run(command)
+    if not result:
+        return
     if "--output-file" in command:
         check(files_written(case.dir, before) or os.path.getsize(case.path("requests.gor")) >
               len(recording()), "no file was written")
