@@ -46,7 +46,7 @@ struct waiting {
 };
 
 struct ipfrag {
-    struct waiting *buckets[N_BUCKETS];
+    struct waiting **buckets; /* N_BUCKETS; NULL before the first fragment */
     struct waiting *oldest, *youngest;
     struct books *books;
     uint64_t seed;
@@ -120,6 +120,7 @@ void ipfrag_free(struct ipfrag *f)
     while (f->oldest)
         give_up(f, f->oldest);
     assert(f->bytes == 0 && f->n_pieces == 0);
+    mem_free(f->buckets);
     mem_free(f);
 }
 
@@ -155,6 +156,10 @@ static struct key key_of(const struct fragment *fragment)
 static struct waiting *waiting_of(struct ipfrag *f, const struct fragment *fragment)
 {
     struct key key = key_of(fragment);
+    if (!f->buckets)
+        f->buckets = mem_zalloc(MEM_PIECES, N_BUCKETS * sizeof(struct waiting *));
+    if (!f->buckets)
+        return NULL;
     uint32_t bucket = (uint32_t)(hash64(&key, sizeof(key), f->seed) % N_BUCKETS);
     for (struct waiting *w = f->buckets[bucket]; w; w = w->chain)
         if (memcmp(&w->key, &key, sizeof(key)) == 0)
