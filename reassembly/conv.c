@@ -8,7 +8,7 @@
 #include "reassembly/pending.h"
 
 /* First room for a message that goes on; most fit. */
-#define FIRST_CAP 4096
+#define FIRST_CAP 1024
 
 static enum http_kind kind_of(enum direction dir)
 {
