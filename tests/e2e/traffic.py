@@ -2,7 +2,8 @@
 """Requests of many shapes, and a client that sends them. Each is made from (seed, connection, k)
 alone and carries that as X-Id, so a test knows to the byte what was sent without asking the client.
 
-As a program (for other network namespaces): traffic.py HOST PORT SEED CONNECTIONS REQUESTS [PROFILE]
+As a program (for other network namespaces): traffic.py HOST PORT SEED CONNECTIONS REQUESTS [PROFILE
+[AT_ONCE]]
 """
 import hashlib
 import json
@@ -121,10 +122,10 @@ def one_connection(address, seed, number, per_connection, profile, answers):
     answers[number] = good
 
 
-def send(address, seed, connections, per_connection, profile="mixed"):
-    """All of it, 8 connections at a time; returns how many were answered 200."""
+def send(address, seed, connections, per_connection, profile="mixed", at_once=8):
+    """All of it, so many connections at once; returns how many were answered 200."""
     answers = {}
-    gate = threading.Semaphore(8)
+    gate = threading.Semaphore(int(at_once))
 
     def run(number):
         with gate:
