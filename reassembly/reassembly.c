@@ -127,7 +127,7 @@ static void skip_holes(struct reassembly *r, struct flow *f)
 {
     for (int dir = TO_SERVER; dir <= TO_CLIENT; dir++) {
         struct carrier c = carrier(r, f, (enum direction)dir);
-        while (f->half[dir].stream.pieces)
+        while (pieces_wait(&f->half[dir].stream.pieces))
             r->pieces -= stream_skip_hole(&f->half[dir].stream, &c.sink);
     }
     flow_forget_hole(f);
@@ -153,7 +153,7 @@ static void check_hole(struct reassembly *r, struct flow *f, int64_t now_ns)
         struct carrier c = carrier(r, f, (enum direction)dir);
         while (stream_hole_is_lost(s, now_ns, gap_ns))
             r->pieces -= stream_skip_hole(s, &c.sink);
-        waits |= s->pieces != NULL;
+        waits |= pieces_wait(&s->pieces);
     }
     flow_forget_hole(f);
     if (waits)
@@ -289,7 +289,7 @@ static void feed(struct reassembly *r, struct flow *f, const struct segment *s, 
     struct stream_result result = stream_segment(stream, s, &c.sink);
     book_add(r->env.config.books, BOOK_DUPLICATE_BYTES, result.duplicate);
     r->pieces += result.held;
-    if (stream->pieces || other->pieces || f->hole.prev)
+    if (pieces_wait(&stream->pieces) || pieces_wait(&other->pieces) || f->hole.prev)
         check_hole(r, f, s->ts_ns);
 }
 

@@ -5,13 +5,12 @@
  * For users: give each segment to stream_segment(); it calls data() with bytes in sequence, and
  * gap() where bytes will never come. Nothing is delivered twice, and nothing across a gap.
  *
- * Inside: bytes that came too early wait in a list of pieces, ordered by sequence number. What
- * bytes count where copies differ is Linux's rule (tcp_data_queue_ofo): a segment that is next in
- * sequence wins over what waits; a new piece is dropped when an old one covers it, replaces old
- * ones that it covers, and where two overlap in part the one that begins first keeps its bytes. */
+ * Inside: what came too early waits in pieces (reassembly/pieces.h). Where copies differ, those
+ * bytes count that Linux would read: a segment that is next in sequence wins over what waits. */
 #pragma once
 
 #include "lib/base.h"
+#include "reassembly/pieces.h"
 #include "reassembly/segment.h"
 
 /* a before b in sequence space. */
@@ -35,13 +34,9 @@ struct stream_sink {
     void (*end)(struct stream_sink *sink);
 };
 
-struct piece;
-
 /* All zero is a stream of which nothing was seen. Always true: pieces lie behind next. */
 struct stream {
-    struct piece *pieces; /* ordered by sequence number */
-    uint32_t pieces_len; /* bytes in them */
-    uint32_t n_pieces;
+    struct pieces pieces;
     uint32_t next; /* sequence number of the next byte */
     uint32_t fin; /* where FIN lies, when has_fin */
     uint32_t peer_ack; /* highest acknowledgement of the peer, when has_ack */

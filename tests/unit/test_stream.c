@@ -136,7 +136,7 @@ START_TEST(bytes_that_are_early_wait)
     expect(text, LEN);
     ck_assert_int_eq(held, 0);
     ck_assert_uint_eq(got.starts, LEN / 50);
-    ck_assert_ptr_null(stream.pieces);
+    ck_assert(!pieces_wait(&stream.pieces));
 }
 END_TEST
 
@@ -168,10 +168,25 @@ START_TEST(a_new_piece_replaces_old_ones_that_it_covers)
     other_bytes(50, 60);
     other_bytes(70, 80);
     ck_assert_int_lt(bytes(40, 100).held, 200);
-    ck_assert_uint_eq(stream.n_pieces, 1);
-    ck_assert_uint_eq(stream.pieces_len, 60);
+    ck_assert_uint_eq(stream.pieces.n, 1);
+    ck_assert_uint_eq(stream.pieces.len, 60);
     bytes(0, 40);
     expect(text, 100);
+}
+END_TEST
+
+START_TEST(a_piece_that_continues_a_waiting_one_is_met_as_one_with_it)
+{
+    bytes(50, 60);
+    bytes(60, 70);
+    ck_assert_uint_eq(stream.pieces.n, 2);
+    /* longer than the first piece, which it would replace if that stood alone */
+    ck_assert_uint_eq(other_bytes(50, 65).duplicate, 15);
+    ck_assert_uint_eq(other_bytes(50, 75).duplicate, 0);
+    ck_assert_uint_eq(stream.pieces.n, 1);
+    bytes(0, 50);
+    ck_assert_uint_eq(got.len, 75);
+    ck_assert_int_eq(memcmp(got.bytes + 50, other + 50, 25), 0);
 }
 END_TEST
 
@@ -309,7 +324,7 @@ START_TEST(a_piece_without_memory_is_a_hole)
     mem_fail_at(1);
     ck_assert(bytes(50, 100).no_memory);
     mem_fail_at(0);
-    ck_assert_ptr_null(stream.pieces);
+    ck_assert(!pieces_wait(&stream.pieces));
     bytes(100, 150);
     bytes(0, 50);
     ck_assert_uint_eq(got.len, 50);
@@ -329,7 +344,7 @@ static void count_data(struct stream_sink *sink, struct span delivered, int64_t 
 static void count_gap(struct stream_sink *sink, uint32_t n, enum gap_reason reason)
 {
     (void)sink, (void)n, (void)reason;
-    skipped_at = skipped_at ? skipped_at : stream.n_pieces;
+    skipped_at = skipped_at ? skipped_at : stream.pieces.n;
 }
 
 START_TEST(a_hole_is_not_waited_for_when_too_much_lies_behind_it)
@@ -415,6 +430,7 @@ Suite *suite(void)
         what_was_delivered_is_a_duplicate,
         what_waits_and_comes_again_is_a_duplicate,
         a_new_piece_replaces_old_ones_that_it_covers,
+        a_piece_that_continues_a_waiting_one_is_met_as_one_with_it,
         of_pieces_that_overlap_the_one_that_begins_first_counts,
         a_segment_that_is_next_counts_more_than_what_waits,
         a_hole_is_skipped_with_its_reason,
