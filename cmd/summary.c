@@ -88,20 +88,23 @@ static void print_input(FILE *f, const struct account *a)
         {BOOK_KERNEL_DROPS, "lost by the kernel"},
         {BOOK_INTERFACE_DROPS, "lost by the network card"},
         {BOOK_UNSEEN_BYTES, "bytes acknowledged but never seen"},
+        {BOOK_HOLE_BYTES, "bytes never seen in the midst of others"},
     };
     static const struct term requests[] = {
-        {BOOK_REQ_STARTED, "requests"},          {BOOK_REQ_COMPLETE, "complete"},
-        {BOOK_REQ_GAP, "with a hole"},           {BOOK_REQ_CUT, "cut by the snaplen"},
-        {BOOK_REQ_TOO_LARGE, "too large"},       {BOOK_REQ_EVICTED, "evicted (memory)"},
-        {BOOK_REQ_EXPIRED, "expired"},           {BOOK_REQ_MALFORMED, "malformed"},
-        {BOOK_REQ_CLOSED, "cut short by close"}, {BOOK_REQ_OPEN, "still open"},
+        {BOOK_REQ_STARTED, "requests"},         {BOOK_REQ_COMPLETE, "complete"},
+        {BOOK_REQ_SHORT, "passed on cut"},      {BOOK_REQ_GAP, "with a hole"},
+        {BOOK_REQ_CUT, "cut by the snaplen"},   {BOOK_REQ_TOO_LARGE, "too large"},
+        {BOOK_REQ_EVICTED, "evicted (memory)"}, {BOOK_REQ_EXPIRED, "expired"},
+        {BOOK_REQ_MALFORMED, "malformed"},      {BOOK_REQ_CLOSED, "cut short by close"},
+        {BOOK_REQ_OPEN, "still open"},
     };
     static const struct term responses[] = {
-        {BOOK_RES_STARTED, "responses"},         {BOOK_RES_COMPLETE, "complete"},
-        {BOOK_RES_GAP, "with a hole"},           {BOOK_RES_CUT, "cut by the snaplen"},
-        {BOOK_RES_TOO_LARGE, "too large"},       {BOOK_RES_EVICTED, "evicted (memory)"},
-        {BOOK_RES_EXPIRED, "expired"},           {BOOK_RES_MALFORMED, "malformed"},
-        {BOOK_RES_CLOSED, "cut short by close"}, {BOOK_RES_OPEN, "still open"},
+        {BOOK_RES_STARTED, "responses"},        {BOOK_RES_COMPLETE, "complete"},
+        {BOOK_RES_SHORT, "passed on cut"},      {BOOK_RES_GAP, "with a hole"},
+        {BOOK_RES_CUT, "cut by the snaplen"},   {BOOK_RES_TOO_LARGE, "too large"},
+        {BOOK_RES_EVICTED, "evicted (memory)"}, {BOOK_RES_EXPIRED, "expired"},
+        {BOOK_RES_MALFORMED, "malformed"},      {BOOK_RES_CLOSED, "cut short by close"},
+        {BOOK_RES_OPEN, "still open"},
     };
     static const struct term skipped[] = {
         {BOOK_FLOWS_TLS, "TLS streams"},

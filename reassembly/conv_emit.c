@@ -47,10 +47,15 @@ static void emit(struct conv_env *env, const struct flow *f, enum direction dir,
     sink_put(env->config.sink, msg);
 }
 
+static enum book response_book(const struct msg *msg)
+{
+    return msg->flags & MSG_CUT ? BOOK_RES_SHORT : BOOK_RES_COMPLETE;
+}
+
 static void emit_request(struct conv_env *env, struct flow *f, struct msg *msg, uint32_t id,
                          int64_t last_ns)
 {
-    book_one(conv_books(env), BOOK_REQ_COMPLETE);
+    book_one(conv_books(env), msg->flags & MSG_CUT ? BOOK_REQ_SHORT : BOOK_REQ_COMPLETE);
     f->upgrade |= msg->http.upgrade;
     struct span method = msg_method(msg);
     uint8_t answer = span_eq(method, span_str("HEAD"))      ? ANSWER_HEAD
@@ -62,7 +67,7 @@ static void emit_request(struct conv_env *env, struct flow *f, struct msg *msg, 
     struct msg *early = pending_complete(f->pending, id, answer, last_ns);
     if (early) {
         env->held -= (int64_t)msg_cost(early);
-        book_one(conv_books(env), BOOK_RES_COMPLETE);
+        book_one(conv_books(env), response_book(early));
         emit(env, f, TO_CLIENT, early, id);
     }
 }
@@ -106,7 +111,7 @@ static void emit_response(struct conv_env *env, struct flow *f, struct msg *msg,
         env->held += (int64_t)msg_cost(msg);
         return;
     }
-    book_one(conv_books(env), BOOK_RES_COMPLETE);
+    book_one(conv_books(env), response_book(msg));
     msg->latency_ns = first_ns > to->last_ns ? first_ns - to->last_ns : 0;
     uint32_t id = to->id;
     if (msg->http.upgrade)

@@ -48,8 +48,9 @@ static void carry_data(struct stream_sink *sink, struct span bytes, int64_t ts_n
 static void carry_gap(struct stream_sink *sink, uint32_t n, enum gap_reason reason)
 {
     struct carrier *c = container_of(sink, struct carrier, sink);
-    if (reason == GAP_ACKED)
-        book_add(c->r->env.config.books, BOOK_UNSEEN_BYTES, n);
+    if (reason != GAP_CUT)
+        book_add(c->r->env.config.books, reason == GAP_ACKED ? BOOK_UNSEEN_BYTES : BOOK_HOLE_BYTES,
+                 n);
     if (c->dir == TO_SERVER || c->r->env.config.track_responses)
         conv_gap(&c->r->env, c->f, c->dir, n, reason);
 }

@@ -19,7 +19,7 @@ import traceback
 
 OUTPUT_FATES = ("delivered", "filtered", "sampled_out", "limited", "dropped_queue", "failed",
                 "abandoned", "split", "skipped")
-REASSEMBLY_FATES = ("complete", "gap", "cut", "too_large", "evicted", "expired", "malformed",
+REASSEMBLY_FATES = ("complete", "short", "gap", "cut", "too_large", "evicted", "expired", "malformed",
                     "closed", "open")
 
 _tests = []

@@ -125,7 +125,7 @@ START_TEST(a_silent_user_is_forgotten_before_an_active_one)
 {
     struct limiter *limiter = limiter_of("1,per=header:X-User");
     ck_assert(ask_as(limiter, 1, NS_PER_S));
-    for (unsigned user = 2; user < 30000; user++)
+    for (unsigned user = 2; user < 5000; user++)
         ck_assert(ask_as(limiter, user, NS_PER_S + NS_PER_MS));
     ck_assert(!ask_as(limiter, 1, NS_PER_S + 2 * NS_PER_MS));
     limiter_free(limiter);

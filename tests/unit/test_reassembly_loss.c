@@ -77,6 +77,7 @@ START_TEST(without_an_acknowledgement_a_hole_is_waited_for)
     scene_pass(&scene, 100 * NS_PER_MS);
     expect_last(1, GET);
     expect_book(BOOK_UNSEEN_BYTES, 0);
+    expect_book(BOOK_HOLE_BYTES, 100);
     expect_book(BOOK_REQ_GAP, 1);
 }
 END_TEST
@@ -222,7 +223,8 @@ START_TEST(incomplete_bodies_that_are_allowed_come_out_flagged)
     scene_expect(&scene, 2, MSG_REQUEST, expected);
     for (size_t i = 0; i < 4; i++)
         ck_assert_int_eq(scene.msgs[i]->flags & MSG_CUT, i % 2 == 0 ? MSG_CUT : 0);
-    expect_book(BOOK_REQ_COMPLETE, 4);
+    expect_book(BOOK_REQ_COMPLETE, 2);
+    expect_book(BOOK_REQ_SHORT, 2);
 }
 END_TEST
 
