@@ -15,8 +15,9 @@
  * It does not allocate, and trusts no length: a declared length is compared with what comes.
  *
  * Where RFC 9112 leaves room, it reads as the servers do whose traffic is recorded: LF alone ends a
- * line, also of a chunk size; several SP may part a start line; a field name may hold any visible
- * byte. Whatever two readers could frame differently is HTTP_BAD instead of a guess. */
+ * line, also of a chunk size; several SP may part a start line, and a target that begins with '/'
+ * may hold SP; a field name may hold any visible byte. Whatever two readers could frame differently
+ * is HTTP_BAD instead of a guess. */
 #pragma once
 
 #include "lib/base.h"
@@ -154,5 +155,5 @@ bool http_field_find(struct span msg, const struct http_view *view, struct span 
 
 /* Character classes, for those who make or change messages. */
 bool http_is_token(struct span s); /* RFC 9110, 5.6.2; not empty */
-bool http_is_target(struct span s); /* visible bytes and those beyond ASCII; not empty */
+bool http_is_target(struct span s); /* visible bytes and those beyond ASCII, no SP; not empty */
 bool http_is_value(struct span s); /* no CR, LF or NUL; may be empty */

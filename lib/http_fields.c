@@ -122,6 +122,25 @@ static bool fits_line_end(struct guess *g)
     return ended(g) || *g->p == '\n';
 }
 
+/* The rest of a line whose target holds spaces: words, of which the last one is a version. Another
+ * before it makes the line malformed, but no less a request. */
+static bool fits_spaced_line(struct guess *g)
+{
+    static const char prefix[] = "HTTP/";
+    for (;;) {
+        struct guess word = {.p = g->p, .end = g->p + skip(g, CLASS_TARGET)};
+        bool is_version = (size_t)(word.end - word.p) >= sizeof(prefix) - 1 &&
+                          memcmp(word.p, prefix, sizeof(prefix) - 1) == 0;
+        if (is_version && (!fits_version(&word) || !ended(&word)))
+            return false;
+        bool spaced = skip_sp(g) > 0;
+        if (ended(g))
+            return true;
+        if (!spaced || !is_class(*g->p, CLASS_TARGET))
+            return is_version && fits_line_end(g);
+    }
+}
+
 static bool fits_request_line(struct guess *g)
 {
     size_t method_len = skip(g, CLASS_TOKEN);
@@ -133,14 +152,20 @@ static bool fits_request_line(struct guess *g)
         return false;
     if (ended(g))
         return true;
+    const uint8_t *target = g->p;
     if (skip(g, CLASS_TARGET) == 0)
         return false;
     if (ended(g))
         return true;
-    if (skip_sp(g) == 0 || !fits_version(g))
+    if (skip_sp(g) == 0)
         return false;
-    skip_sp(g);
-    return fits_line_end(g);
+    struct guess rest = *g;
+    if (fits_version(g)) {
+        skip_sp(g);
+        if (fits_line_end(g))
+            return true;
+    }
+    return *target == '/' && fits_spaced_line(&rest);
 }
 
 static bool fits_status_line(struct guess *g)

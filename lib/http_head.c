@@ -259,6 +259,26 @@ static bool parse_version(const uint8_t *p, const uint8_t *end, uint8_t *minor)
     return true;
 }
 
+/* A target in origin form may hold spaces: clients send them, and servers take them (RFC 9112, 3.2
+ * leaves it to the recipient). The version is then the last word, and no other one: "/a HTTP/1.0
+ * HTTP/1.1" has two readings. Returns the end of the target, or NULL. */
+static const uint8_t *spaced_target_end(const uint8_t *target, const uint8_t *end)
+{
+    static const char name[] = " HTTP/";
+    while (end > target && end[-1] == ' ')
+        end--;
+    if (*target != '/' || end - target < VERSION_LEN + 2 || end[-VERSION_LEN - 1] != ' ')
+        return NULL;
+    end -= VERSION_LEN;
+    while (end[-1] == ' ')
+        end--;
+    for (const uint8_t *p = target; p < end; p++)
+        if (*p != ' ' && !is_class(*p, CLASS_TARGET))
+            return NULL;
+    bool again = memmem(target, (size_t)(end - target), name, sizeof(name) - 1) != NULL;
+    return again ? NULL : end;
+}
+
 static bool parse_request_line(struct http_view *view, const uint8_t *head, const uint8_t *end)
 {
     const uint8_t *start = head + view->start_off;
@@ -272,10 +292,14 @@ static bool parse_request_line(struct http_view *view, const uint8_t *head, cons
     p = scan(target, end, 0x21, 0x7f, 0x7f);
     if (p == target || p == end || *p != ' ')
         return false;
+    const uint8_t *version = skip_sp(p, end);
+    if (unlikely(end - version < VERSION_LEN || skip_sp(version + VERSION_LEN, end) != end)) {
+        p = spaced_target_end(target, end);
+        version = p ? skip_sp(p, end) : end;
+    }
     view->target_off = (uint32_t)(target - head);
-    view->target_len = (uint32_t)(p - target);
-    p = skip_sp(p, end);
-    return parse_version(p, end, &view->minor) && skip_sp(p + VERSION_LEN, end) == end;
+    view->target_len = p ? (uint32_t)(p - target) : 0;
+    return p && parse_version(version, end, &view->minor);
 }
 
 static bool parse_status_line(struct http_view *view, const uint8_t *head, const uint8_t *end)

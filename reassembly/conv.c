@@ -6,9 +6,12 @@
 #include "lib/mem.h"
 #include "reassembly/hunt.h"
 #include "reassembly/pending.h"
+#include "reassembly/simple.h"
 
 /* First room for a message that goes on; most fit. */
 #define FIRST_CAP 1024
+/* What begins a connection is believed to be HTTP when so much of its first line could be. */
+#define LINE_PROOF 256
 
 static enum http_kind kind_of(enum direction dir)
 {
@@ -54,6 +57,69 @@ static void gather_body(struct conv_env *env, struct flow *f, enum direction dir
         conv_lose(env, f, dir, p, BOOK_REQ_EVICTED);
 }
 
+/* --- what is none of ours --- */
+
+static bool is_h2_preface(struct span bytes)
+{
+    static const char preface[] = "PRI * HTTP/2"; /* RFC 9113, 3.4; no other request is that */
+    return bytes.len >= sizeof(preface) - 1 && memcmp(bytes.ptr, preface, sizeof(preface) - 1) == 0;
+}
+
+/* Could a message begin with these bytes? */
+static bool fits(enum direction dir, struct span bytes, bool first)
+{
+    bytes.len = bytes.len < LINE_PROOF ? bytes.len : LINE_PROOF;
+    return http_may_begin(kind_of(dir), bytes.ptr, bytes.len) ||
+           (first && dir == TO_SERVER && simple_request_may_begin(bytes));
+}
+
+/* Has the first line shown that it is one? That of HTTP/0.9 needs what follows it. */
+static bool is_read(enum direction dir, struct span bytes)
+{
+    bool whole = bytes.len >= LINE_PROOF || memchr(bytes.ptr, '\n', bytes.len);
+    return whole && fits(dir, bytes, false);
+}
+
+/* Where a message should begin these bytes stand, which begin none. True: they broke the rules of a
+ * connection that is HTTP. */
+static bool classify(struct conv_env *env, struct flow *f, enum direction dir, struct span bytes,
+                     bool first)
+{
+    struct half *h = &f->half[dir];
+    h->reading = READ_HUNT;
+    if (dir == TO_SERVER && is_h2_preface(bytes)) {
+        book_one(conv_books(env), BOOK_FLOWS_H2C);
+        f->half[TO_SERVER].reading = f->half[TO_CLIENT].reading = READ_NOTHING;
+        return false;
+    }
+    if (f->upgrade) {
+        h->reading = READ_NOTHING; /* the other protocol */
+        return false;
+    }
+    if (first && dir == TO_SERVER)
+        book_one(conv_books(env), BOOK_FLOWS_OTHER);
+    return !first && dir == TO_SERVER;
+}
+
+/* A message in progress whose first line has not ended yet has got more bytes. False: it is none.
+ */
+static bool read_line(struct conv_env *env, struct flow *f, enum direction dir, struct partial *p)
+{
+    struct span payload = msg_payload(p->msg);
+    if (!fits(dir, payload, p->first)) {
+        if (!classify(env, f, dir, payload, p->first)) {
+            p->unread = false;
+            p->tentative = true; /* so that it leaves no trace */
+        }
+        return false;
+    }
+    if (is_read(dir, payload))
+        conv_confirm(env, f, dir, p);
+    return true;
+}
+
+/* --- gathering, continued --- */
+
 /* The next bytes of a message. *used: how many were its own. */
 static enum http_verdict advance(struct conv_env *env, struct flow *f, enum direction dir,
                                  struct partial *p, struct span bytes, size_t *used)
@@ -71,8 +137,12 @@ static enum http_verdict advance(struct conv_env *env, struct flow *f, enum dire
     }
     if (p->tentative && hunt_likeness(kind_of(dir), msg_payload(p->msg)) == UNLIKE)
         return HTTP_BAD;
+    if (p->unread && !read_line(env, f, dir, p))
+        return HTTP_BAD;
     if (v != HTTP_HEAD)
         return v;
+    if (p->first && simple_request(msg_payload(p->msg)))
+        return HTTP_DONE;
     v = http_framer_head(&p->framer, p->msg->bytes, p->framer.head_len);
     if (p->tentative && v != HTTP_BAD)
         conv_confirm(env, f, dir, p);
@@ -84,18 +154,32 @@ static enum http_verdict advance(struct conv_env *env, struct flow *f, enum dire
     return v;
 }
 
-static bool is_h2_preface(struct span bytes)
-{
-    static const char preface[] = "PRI * HTTP/2.0";
-    return bytes.len >= sizeof(preface) - 1 && memcmp(bytes.ptr, preface, sizeof(preface) - 1) == 0;
-}
-
 /* What a BAD verdict means for the books. */
 static enum book fate_of(const struct http_framer *framer)
 {
     if (framer->fault == HTTP_FAULT_HEAD_TOO_BIG)
         return BOOK_REQ_TOO_LARGE;
     return BOOK_REQ_MALFORMED;
+}
+
+/* What follows a malformed request may be a part of it, or another one: readers differ, and it is
+ * how requests are smuggled. So the next one is looked for only behind the server's answer, which
+ * the client acknowledges with it. */
+static void bar(struct flow *f, enum direction dir)
+{
+    const struct stream *answers = &f->half[TO_CLIENT].stream;
+    if (dir != TO_SERVER || !answers->has_ack)
+        return;
+    f->is_barred = true;
+    f->barred_ack = answers->peer_ack;
+}
+
+static bool is_barred(struct flow *f, enum direction dir)
+{
+    const struct stream *answers = &f->half[TO_CLIENT].stream;
+    if (dir == TO_SERVER && f->is_barred && seq_before(f->barred_ack, answers->peer_ack))
+        f->is_barred = false;
+    return dir == TO_SERVER && f->is_barred;
 }
 
 /* After the verdict on a message in progress. True: bytes behind it may be read on. */
@@ -106,6 +190,8 @@ static bool settle(struct conv_env *env, struct flow *f, enum direction dir, enu
     if (v == HTTP_MORE)
         return false;
     if (v == HTTP_BAD) {
+        if (!p->tentative)
+            bar(f, dir);
         conv_lose_thread(env, f, dir, fate_of(&p->framer));
         return false;
     }
@@ -197,31 +283,24 @@ static bool may_begin(struct conv_env *env, struct flow *f, enum direction dir, 
     struct half *h = &f->half[dir];
     bool first = h->reading == READ_FIRST;
     if (h->reading == READ_HUNT)
-        return starts && hunt_likeness(kind_of(dir), bytes) != UNLIKE;
+        return starts && !is_barred(f, dir) && hunt_likeness(kind_of(dir), bytes) != UNLIKE;
     if (first && bytes.ptr[0] == 0x16 && (bytes.len == 1 || bytes.ptr[1] == 3)) {
         if (dir == TO_SERVER)
             book_one(conv_books(env), BOOK_FLOWS_TLS);
         h->reading = READ_NOTHING;
         return false;
     }
-    if (dir == TO_SERVER && is_h2_preface(bytes)) {
-        book_one(conv_books(env), BOOK_FLOWS_H2C);
-        f->half[TO_SERVER].reading = f->half[TO_CLIENT].reading = READ_NOTHING;
-        return false;
-    }
-    if (http_may_begin(kind_of(dir), bytes.ptr, bytes.len) && (f->has_syn || !first))
-        return true;
-    if (!f->has_syn && first) { /* mid-stream: the end of something, as a rule */
+    if (!f->has_syn && first && !is_h2_preface(bytes)) { /* mid-stream: the end of something */
         h->reading = READ_HUNT;
         return starts && hunt_likeness(kind_of(dir), bytes) != UNLIKE;
     }
-    if (f->upgrade) {
-        h->reading = READ_NOTHING; /* the other protocol */
-        return false;
+    if (fits(dir, bytes, first))
+        return true;
+    if (classify(env, f, dir, bytes, first)) {
+        struct partial p = {.unread = true, .id = env->next_id++};
+        conv_lose(env, f, dir, &p, BOOK_REQ_MALFORMED);
+        bar(f, dir);
     }
-    if (first && dir == TO_SERVER)
-        book_one(conv_books(env), BOOK_FLOWS_OTHER);
-    h->reading = READ_HUNT;
     return false;
 }
 
@@ -251,6 +330,8 @@ static struct span begin(struct conv_env *env, struct flow *f, enum direction di
     struct partial p = {.first_ns = ts_ns, .last_ns = ts_ns};
     struct http_limits limits = {.max_head = env->config.max_head};
     size_t head = 0, body = 0;
+    p.first = h->reading == READ_FIRST && f->has_syn && dir == TO_SERVER;
+    p.unread = h->reading != READ_HUNT && dir == TO_SERVER;
     p.tentative = h->reading == READ_HUNT && hunt_likeness(kind_of(dir), bytes) != LIKE;
     h->reading = READ_NEXT;
     http_framer_init(&p.framer, kind_of(dir), &limits);
@@ -258,9 +339,12 @@ static struct span begin(struct conv_env *env, struct flow *f, enum direction di
         p.id = env->next_id++;
     else
         set_answer(f, &p.framer);
-    if (!p.tentative)
-        conv_confirm(env, f, dir, &p);
     enum http_verdict v = http_framer_feed(&p.framer, bytes.ptr, bytes.len, &head);
+    if (v == HTTP_HEAD && p.first && simple_request(span_of(bytes.ptr, head)))
+        v = HTTP_DONE;
+    p.unread = p.unread && v == HTTP_MORE && !is_read(dir, bytes);
+    if (!p.tentative && !p.unread)
+        conv_confirm(env, f, dir, &p);
     if (v == HTTP_HEAD)
         v = http_framer_head(&p.framer, bytes.ptr, head);
     if (v == HTTP_MORE && head < bytes.len)
@@ -272,6 +356,8 @@ static struct span begin(struct conv_env *env, struct flow *f, enum direction di
     case HTTP_BAD:
         conv_lose(env, f, dir, &p, fate_of(&p.framer));
         h->reading = READ_HUNT;
+        if (!p.tentative)
+            bar(f, dir);
         break;
     case HTTP_MORE:
     case HTTP_HEAD:
@@ -287,7 +373,7 @@ void conv_data(struct conv_env *env, struct flow *f, enum direction dir, struct 
     struct half *h = &f->half[dir];
     while (bytes.len > 0 && h->reading != READ_NOTHING) {
         if (h->partial && starts && begins_instead(h->partial, dir, bytes))
-            conv_lose_thread(env, f, dir, BOOK_REQ_MALFORMED);
+            conv_lose_thread(env, f, dir, BOOK_REQ_MALFORMED); /* without a trace */
         if (h->partial) {
             size_t used;
             h->partial->last_ns = ts_ns;
@@ -327,9 +413,11 @@ void conv_end(struct conv_env *env, struct flow *f, enum direction dir)
 {
     struct half *h = &f->half[dir];
     h->ended = true;
-    if (!h->partial)
+    struct partial *p = h->partial;
+    if (!p)
         return;
-    if (http_framer_close(&h->partial->framer) == HTTP_DONE)
+    if (http_framer_close(&p->framer) == HTTP_DONE ||
+        (p->first && p->msg && simple_request(msg_payload(p->msg))))
         settle(env, f, dir, HTTP_DONE);
     else
         conv_lose_thread(env, f, dir, BOOK_REQ_CLOSED);

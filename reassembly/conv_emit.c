@@ -57,6 +57,8 @@ static void emit_request(struct conv_env *env, struct flow *f, struct msg *msg, 
 {
     book_one(conv_books(env), msg->flags & MSG_CUT ? BOOK_REQ_SHORT : BOOK_REQ_COMPLETE);
     f->upgrade |= msg->http.upgrade;
+    if (msg->http.head_len == 0) /* HTTP/0.9: neither the answer nor what follows is framed */
+        f->half[TO_SERVER].reading = f->half[TO_CLIENT].reading = READ_NOTHING;
     struct span method = msg_method(msg);
     uint8_t answer = span_eq(method, span_str("HEAD"))      ? ANSWER_HEAD
                      : span_eq(method, span_str("CONNECT")) ? ANSWER_CONNECT
@@ -121,8 +123,10 @@ static void emit_response(struct conv_env *env, struct flow *f, struct msg *msg,
 }
 
 void conv_emit(struct conv_env *env, struct flow *f, enum direction dir, struct msg *msg,
-               const struct partial *p)
+               struct partial *p)
 {
+    if (p->unread)
+        conv_confirm(env, f, dir, p);
     msg->http = p->framer.view;
     msg->ts_ns = p->first_ns;
     if (p->cut)
@@ -140,6 +144,8 @@ void conv_lose(struct conv_env *env, struct flow *f, enum direction dir, struct 
 {
     if (p->lost)
         return;
+    if (p->unread)
+        conv_confirm(env, f, dir, p);
     p->lost = true;
     if (p->tentative) {
         /* it never was a message, as far as anyone can tell */
@@ -191,7 +197,7 @@ void conv_lose_thread(struct conv_env *env, struct flow *f, enum direction dir,
 
 void conv_confirm(struct conv_env *env, struct flow *f, enum direction dir, struct partial *p)
 {
-    p->tentative = false;
+    p->tentative = p->unread = false;
     if (dir == TO_CLIENT)
         return;
     book_one(conv_books(env), BOOK_REQ_STARTED);

@@ -13,6 +13,9 @@ struct partial {
     int64_t first_ns, last_ns;
     uint32_t id; /* of the request */
     bool tentative; /* begun while hunting: no proof yet that it is a message; not booked */
+    bool unread; /* its first line has not been read to its end: it may turn out to be none; not
+                    booked either, but what ends it before is a loss */
+    bool first; /* nothing came before it from the client: HTTP/0.9 is possible */
     bool lost; /* its fate is booked; only its end is of interest */
     bool cut; /* --input-raw-allow-incomplete: kept, but not whole */
 };
@@ -24,7 +27,7 @@ static inline struct books *conv_books(const struct conv_env *env)
 
 /* Gives away a whole message. Takes msg; p has its framing, times and id. */
 void conv_emit(struct conv_env *env, struct flow *f, enum direction dir, struct msg *msg,
-               const struct partial *p);
+               struct partial *p);
 /* Books the loss of a message (request_fate: BOOK_REQ_…, of a response the one of the same name)
  * and lets its bytes go. Once: what is lost already stays as it is. */
 void conv_lose(struct conv_env *env, struct flow *f, enum direction dir, struct partial *p,

@@ -59,7 +59,9 @@ struct flow {
     struct pending *pending; /* requests that wait for their responses; NULL: none */
     uint32_t syn; /* client's initial sequence number, when has_syn */
     uint32_t answered; /* what the client sent before it is answered, when has_answered */
-    bool has_syn, has_answered;
+    uint32_t barred_ack; /* what the client had received when it sent a malformed request, when
+                            is_barred: see reassembly/conv.c */
+    bool has_syn, has_answered, is_barred;
     bool upgrade; /* an upgrade was asked for: what follows may not be HTTP */
     uint8_t list; /* enum flow_list */
 };

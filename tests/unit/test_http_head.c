@@ -50,6 +50,22 @@ START_TEST(the_parts_of_a_response_are_where_the_view_says)
 }
 END_TEST
 
+START_TEST(a_target_may_hold_spaces_when_the_line_has_one_reading)
+{
+    static const char *const lines[] = {
+        "GET /a b HTTP/1.1\r\n\r\n",
+        "GET  /a  b c   HTTP/1.0 \r\n\r\n",
+        "GET /a HTTP b HTTP/1.1\n\n",
+    };
+    static const char *const targets[] = {"/a b", "/a  b c", "/a HTTP b"};
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        struct http_view v = view_of(HTTP_REQUEST, lines[i]);
+        ck_assert(span_eq(span_of(lines[i] + v.target_off, v.target_len), span_str(targets[i])));
+        ck_assert_uint_eq(v.minor, i == 1 ? 0 : 1);
+    }
+}
+END_TEST
+
 START_TEST(the_connection_closes_when_the_sender_says_so_or_cannot_keep_it)
 {
     static const struct {
@@ -153,9 +169,14 @@ END_TEST
 START_TEST(a_message_may_begin_as_long_as_nothing_contradicts_it)
 {
     static const char request[] = "GET  /a?b  HTTP/1.1 \r\nHost: h\r\n\r\n";
+    static const char spaced[] = "GET /a  b HTTP c HTTP/1.1 \r\nHost: h\r\n\r\n";
+    static const char twice[] = "GET / HTTP/1.0 HTTP/1.1\r\n";
     static const char response[] = "HTTP/1.1 200 OK\r\n\r\n";
     for (size_t n = 1; n < sizeof(request); n++)
         ck_assert(http_may_begin(HTTP_REQUEST, (const uint8_t *)request, n));
+    for (size_t n = 1; n < sizeof(spaced); n++)
+        ck_assert(http_may_begin(HTTP_REQUEST, (const uint8_t *)spaced, n));
+    ck_assert(http_may_begin(HTTP_REQUEST, (const uint8_t *)twice, sizeof(twice) - 1));
     for (size_t n = 1; n < sizeof(response); n++)
         ck_assert(http_may_begin(HTTP_RESPONSE, (const uint8_t *)response, n));
     ck_assert(http_may_begin(HTTP_RESPONSE, (const uint8_t *)"HTTP/1.1 200\n", 13));
@@ -171,7 +192,13 @@ START_TEST(a_message_does_not_begin_where_a_byte_contradicts_it)
         "{",
         "GET\r",
         "GET\t/",
-        "GET / X",
+        "GET / X\r",
+        "GET / X HTTP/2",
+        "GET / HTTP/1.0 HTTP/1.1x",
+        "GET / HTTP/1.0 X\r",
+        "GET / X HTTP/1.1x",
+        "GET / X \x01",
+        "GET * X",
         "GET / HTTP/2",
         "GET / HTTP/1.x",
         "GET / HTTP/1.1x",
@@ -236,6 +263,7 @@ Suite *suite(void)
     const TTest *const tests[] = {
         the_parts_of_a_request_are_where_the_view_says,
         the_parts_of_a_response_are_where_the_view_says,
+        a_target_may_hold_spaces_when_the_line_has_one_reading,
         the_connection_closes_when_the_sender_says_so_or_cannot_keep_it,
         a_change_of_protocol_is_seen_in_requests_and_responses,
         a_head_of_any_size_can_be_parsed_once_it_is_all_there,

@@ -185,8 +185,10 @@ START_TEST(a_head_beyond_the_limit_is_counted_and_the_next_request_found)
     scene_end(&scene);
     begin_with(&(struct reassembly_config){.max_head = 64});
     request("GET /a HTTP/1.1\r\nHost: x\r\nX: 0123456789012345678901234567890123456789\r\n\r\n");
+    conn_send(&scene, &c, TO_CLIENT, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     request("GET /a HTTP/1.1\r\nHost: x\r\nX: 01234567890123456789");
     request("0123456789012345678901234567890123456789\r\n\r\n");
+    conn_send(&scene, &c, TO_CLIENT, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
     request(GET);
     expect_last(1, GET);
     expect_book(BOOK_REQ_TOO_LARGE, 2);
