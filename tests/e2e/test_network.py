@@ -74,5 +74,45 @@ def lost_behind(case):
     check(account["duplicate_bytes"] > 0, "nothing was sent again")
 
 
+class Bridged(Namespaces):
+    """The server's and the client's namespace as two guests of a third, joined by a bridge there."""
+
+    def __init__(self, case):
+        super().__init__(case, connected=False)
+        self.host = f"refrain-h-{os.getpid()}"
+        sh("ip", "netns", "add", self.host)
+        case.on_exit(sh, "ip", "netns", "del", self.host)
+        sh("ip", "-n", self.host, "link", "set", "lo", "up")
+        sh("ip", "-n", self.host, "link", "add", "br0", "type", "bridge")
+        sh("ip", "-n", self.host, "addr", "add", "10.77.0.9/24", "dev", "br0")
+        sh("ip", "-n", self.host, "link", "set", "br0", "up")
+        for guest, n in ((self.server, 1), (self.client, 2)):
+            sh("ip", "link", "add", f"guest{n}", "netns", self.host, "type", "veth", "peer", "name",
+               "eth0", "netns", guest)
+            sh("ip", "-n", self.host, "link", "set", f"guest{n}", "master", "br0", "up")
+            sh("ip", "-n", guest, "addr", "add", f"10.77.0.{n}/24", "dev", "eth0")
+            sh("ip", "-n", guest, "link", "set", "eth0", "up")
+
+
+@test("a packet that is seen on two ports of a bridge, or on the bridge too, counts once")
+def bridge(case):
+    ns = Bridged(case)
+    host = ("ip", "netns", "exec", ns.host)
+    servers = [Nginx(case, listen=(ns.server_address,), prefix=ns.on_server()),
+               Nginx(case, listen=("10.77.0.9",), prefix=host)]
+    file = case.path("all.gor")
+    refrain = case.refrain("--input-raw", f":{servers[0].port},{servers[1].port}", "--output-file",
+                           file, "--output-file-append", prefix=host)
+    for seed, server, address in ((31, servers[0], ns.server_address), (32, servers[1], "10.77.0.9")):
+        answered = client(ns.on_client(), address, server.port, seed, 10, 20, "small")
+        check(answered == 200, f"{answered} of 200 were answered")
+    result = refrain.stop()
+    for seed, server in ((31, servers[0]), (32, servers[1])):
+        mine = [r for r in gor.read(file) if r.dst.endswith(f":{server.port}")]
+        check_recorded(mine, traffic.expected(seed, 10, 20, "small"))
+    check_account(result, 400)
+    check(result.input("input-raw")["duplicate_bytes"] > 0, "nothing was seen twice: no test")
+
+
 if __name__ == "__main__":
     main()
