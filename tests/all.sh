@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
 top="build-test"
 logs=$PWD/$top/logs
-fuzz_seconds=${REFRAIN_FUZZ_SECONDS:-10}
+fuzz_seconds=${REFRAIN_FUZZ_SECONDS:-60}
 tallies=()
 mkdir -p "$logs"
 rm -f "$logs"/*
@@ -135,6 +135,7 @@ run threads tsan --suite unit
 fuzz_all
 run lint release --suite lint
 run corpus release --suite corpus
+run mutations asan --suite mutations
 run generated asan --suite generated
 run bench release --suite bench
 run e2e asan --suite e2e
