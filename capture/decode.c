@@ -67,6 +67,11 @@ void decoder_free(struct decoder *d)
     mem_free(d);
 }
 
+void decoder_only(struct decoder *d, const struct networks *networks)
+{
+    d->networks = networks;
+}
+
 bool decoder_knows(int link_type)
 {
     return link_type >= 0 && (size_t)link_type < ARRAY_LEN(links) && links[link_type].decode;
@@ -74,7 +79,17 @@ bool decoder_knows(int link_type)
 
 struct layer link_layer(struct walk *w, int link_type)
 {
+    if (link_type == DECODE_VXLAN)
+        return layer_of(decode_vxlan);
     return decoder_knows(link_type) ? links[link_type] : layer_unknown(w);
+}
+
+static bool is_wanted(const struct walk *w)
+{
+    const struct networks *n = w->decoder->networks;
+    if (!n)
+        return true;
+    return (!n->by_vlan || w->has_vlan) && (w->has_vni ? w->is_wanted_vni : networks_has_no_vni(n));
 }
 
 /* Where IPv4 begins right behind a link header without tags; 0: it does not. */
@@ -92,7 +107,7 @@ bool decode_packet(struct decoder *d, int link_type, const struct packet *packet
 {
     if (unlikely(d->datagrams))
         free_datagrams(d);
-    size_t offset = plain_offset(link_type, packet);
+    size_t offset = d->networks ? 0 : plain_offset(link_type, packet);
     if (likely(offset > 0) && likely(decode_plain(packet, offset, segment)))
         return true;
     struct walk w = {
@@ -106,9 +121,11 @@ bool decode_packet(struct decoder *d, int link_type, const struct packet *packet
     struct layer layer = link_layer(&w, link_type);
     for (int n = 0; layer.decode && cursor_ok(&w.in); n++)
         layer = n < LAYERS_MAX ? layer.decode(&w) : layer_malformed(&w);
-    if (w.found)
+    if (w.found && is_wanted(&w))
         return true;
-    if (!cursor_ok(&w.in))
+    if (w.found)
+        w.why = BOOK_SKIPPED_NETWORK;
+    else if (!cursor_ok(&w.in))
         w.why = BOOK_SKIPPED_MALFORMED;
     if (w.why != NOT_SKIPPED)
         book_one(d->books, w.why);

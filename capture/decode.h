@@ -4,6 +4,7 @@
  * by one thread. */
 #pragma once
 
+#include "capture/networks.h"
 #include "lib/base.h"
 #include "lib/ledger.h"
 #include "reassembly/segment.h"
@@ -20,6 +21,11 @@ struct decoder;
 /* Counts what it skips in books (borrowed). */
 MUST_CHECK int decoder_new(struct decoder **dp, struct books *books);
 void decoder_free(struct decoder *d);
+/* Only packets of these networks (borrowed; NULL: all); the others are counted. */
+void decoder_only(struct decoder *d, const struct networks *networks);
+
+/* Beside the DLTs: what a VXLAN datagram carries, its own header first (RFC 7348). */
+#define DECODE_VXLAN (-1)
 
 /* Is this link type (DLT_*, pcap-linktype(7)) one that can be decoded? */
 bool decoder_knows(int link_type);

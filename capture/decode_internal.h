@@ -20,6 +20,7 @@
 struct decoder {
     struct books *books;
     struct ipfrag *fragments;
+    const struct networks *networks; /* NULL: all */
     struct datagram *datagrams; /* reassembled during this walk, freed at the next */
 };
 
@@ -46,6 +47,8 @@ struct walk {
     const uint8_t *src, *dst; /* addresses of the innermost IP header */
     uint8_t family; /* 4 or 6; 0: no IP header yet */
     bool found;
+    bool has_vlan; /* one that is wanted */
+    bool has_vni, is_wanted_vni; /* of the outermost VXLAN */
 };
 
 /* The layer says that it is n bytes long from here: what follows is padding, or of other layers;
@@ -89,6 +92,24 @@ static inline void scope_add(struct walk *w, enum scope_kind kind, uint32_t id)
 {
     uint64_t mixed = hash_mix(w->scope, (uint64_t)kind << 32 | id);
     w->scope = mixed ? mixed : 1;
+}
+
+/* The packet is in that VLAN, or VXLAN network. */
+static inline void walk_vlan(struct walk *w, uint32_t id)
+{
+    const struct networks *networks = w->decoder->networks;
+    if (id != 0) /* 0: a priority without a VLAN */
+        scope_add(w, SCOPE_VLAN, id);
+    w->has_vlan |= networks && networks_has_vlan(networks, id);
+}
+
+static inline void walk_vni(struct walk *w, uint32_t vni)
+{
+    const struct networks *networks = w->decoder->networks;
+    scope_add(w, SCOPE_VXLAN, vni);
+    if (networks && !w->has_vni)
+        w->is_wanted_vni = networks_has_vni(networks, vni);
+    w->has_vni = true;
 }
 
 /* By table. Each may answer LAYER_END, with why set. */
@@ -149,4 +170,5 @@ struct layer decode_nsh(struct walk *w);
 struct layer next_protocol_layer(struct walk *w, uint8_t protocol);
 
 /* decode_udp.c */
+struct layer decode_vxlan(struct walk *w);
 struct layer decode_udp(struct walk *w);

@@ -66,8 +66,7 @@ struct layer decode_ethernet(struct walk *w)
 static struct layer decode_vlan(struct walk *w)
 {
     uint32_t id = cursor_u16(&w->in) & 0xfff;
-    if (id != 0) /* 0: a priority without a VLAN */
-        scope_add(w, SCOPE_VLAN, id);
+    walk_vlan(w, id);
     return type_or_length(w, cursor_u16(&w->in));
 }
 

@@ -50,7 +50,7 @@ struct layer decode_gre(struct walk *w)
 static struct layer erspan_vlan(struct walk *w, uint16_t head)
 {
     if ((head & 0xfff) != 0)
-        scope_add(w, SCOPE_VLAN, head & 0xfff);
+        walk_vlan(w, head & 0xfff);
     return layer_of(decode_ethernet);
 }
 

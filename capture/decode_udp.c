@@ -25,7 +25,7 @@ static bool accept(struct walk *w, const struct cursor *in)
 }
 
 /* RFC 7348: the other bits are to be ignored. */
-static struct layer decode_vxlan(struct walk *w)
+struct layer decode_vxlan(struct walk *w)
 {
     struct cursor in = w->in;
     uint8_t flags = cursor_u8(&in);
@@ -34,7 +34,7 @@ static struct layer decode_vxlan(struct walk *w)
     cursor_skip(&in, 1);
     if ((flags & VXLAN_HAS_VNI) == 0 || !looks_like_ethernet(in) || !accept(w, &in))
         return layer_unknown(w);
-    scope_add(w, SCOPE_VXLAN, vni);
+    walk_vni(w, vni);
     return layer_of(decode_ethernet);
 }
 
@@ -50,7 +50,7 @@ static struct layer decode_vxlan_gpe(struct walk *w)
     bool is_valid = (flags & VXLAN_HAS_VNI) && (flags & GPE_VERSION) == 0;
     if (!is_valid || !accept(w, &in))
         return layer_unknown(w);
-    scope_add(w, SCOPE_VXLAN, vni);
+    walk_vni(w, vni);
     return flags & GPE_HAS_NEXT ? next_protocol_layer(w, next) : layer_of(decode_ethernet);
 }
 

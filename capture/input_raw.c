@@ -9,6 +9,8 @@
 
 #include "capture/decode.h"
 #include "capture/inputs.h"
+#include "capture/networks.h"
+#include "capture/raw_report.h"
 #include "capture/source.h"
 #include "lib/clock.h"
 #include "lib/hash.h"
@@ -18,6 +20,9 @@
 #include "lib/own.h"
 #include "reassembly/reassembly.h"
 
+/* The end of a message of an unknown protocol, when --input-raw-expire is not given: gor's value.
+ */
+#define BINARY_EXPIRE_NS (2 * NS_PER_S)
 /* Packets per poll(): a bounded batch. */
 #define BATCH 1024
 /* After so long without a packet a person is told what is being waited for. */
@@ -46,6 +51,9 @@ struct raw {
     const struct options *options;
     const char *real_ip; /* a field name, or "" */
     struct source source;
+    struct networks networks;
+    struct raw_report report;
+    bool finished;
     struct decoder *decoder;
     struct reassembly *reassembly;
     int stop_fd;
@@ -88,7 +96,11 @@ static void own_put(struct sink *sink, const struct msg *msg)
         sink_put(raw->out, msg);
 }
 
-/* gor's rule too: a name that ends in pcap is a file's, whatever the engine. */
+static const char *link_name(const struct source *s)
+{
+    return s->vxlan ? "VXLAN" : pcap_datalink_val_to_name(s->link_type);
+}
+
 static int check_link_type(const struct source *s, struct err *err)
 {
     if (decoder_knows(s->link_type))
@@ -104,8 +116,15 @@ static int open_source(struct raw *raw, const struct raw_address *address, struc
     if (*raw->real_ip && !http_is_token(span_str(raw->real_ip)))
         return err_usage(err, "--input-raw-realip-header \"%s\": not the name of a header field",
                          raw->real_ip);
-    int r = address->is_file ? source_open_file(s, address, raw->stop_fd, err)
-                             : source_open_live(s, address, raw->options, err);
+    int r = networks_read(&raw->networks, raw->options, err);
+    if (r < 0)
+        return r;
+    if (address->is_file)
+        r = source_open_file(s, address, raw->stop_fd, err);
+    else if (strcmp(options_string(raw->options, "input-raw-engine"), "vxlan") == 0)
+        r = source_open_vxlan(s, address, raw->options, err);
+    else
+        r = source_open_live(s, address, raw->options, err);
     if (r == 0 && address->is_file && !source_is_pipe(s))
         r = source_begin_file(s, raw->options, err);
     if (r == 0 && s->pcap)
@@ -116,21 +135,27 @@ static int open_source(struct raw *raw, const struct raw_address *address, struc
 static int make_parts(struct raw *raw, const struct raw_address *address, struct err *err)
 {
     const struct options *options = raw->options;
+    bool is_binary = strcmp(options_string(options, "input-raw-protocol"), "binary") == 0;
     struct reassembly_config config = {
         .ports = address->ports,
         .n_ports = address->n_ports,
         .track_responses = options_bool(options, "input-raw-track-response"),
+        .binary = is_binary,
         .allow_incomplete = options_bool(options, "input-raw-allow-incomplete"),
         .max_head = options_size(options, "input-raw-max-head"),
         .max_body = options_size(options, "input-raw-max-body"),
         .max_memory = options_size(options, "max-memory"),
-        .expire_ns = options_duration_ns(options, "input-raw-expire"),
+        .expire_ns = is_binary && !options_given(options, "input-raw-expire")
+                         ? BINARY_EXPIRE_NS
+                         : options_duration_ns(options, "input-raw-expire"),
         .seed = address->is_file ? 0 : hash_random_seed(),
         .sink = &raw->own,
         .books = raw->books,
     };
     if (decoder_new(&raw->decoder, raw->books) < 0 || reassembly_new(&raw->reassembly, &config) < 0)
         return err_sys(err, ENOMEM, "--input-raw");
+    if (!networks_is_any(&raw->networks))
+        decoder_only(raw->decoder, &raw->networks);
     return 0;
 }
 
@@ -157,6 +182,7 @@ static struct raw *raw_new(const struct input_args *args, bool is_file)
     raw->real_ip = options_string(args->options, "input-raw-realip-header");
     raw->stop_fd = args->stop_fd;
     raw->source.fd = -1;
+    raw->report.stats = options_bool(args->options, "input-raw-stats");
     raw->ignores = options_nth(args->options, "input-raw-ignore-interface", 0) != NULL;
     return raw;
 }
@@ -181,7 +207,7 @@ static int raw_open(struct input **inp, const struct input_args *args, struct er
     if (!address.is_file) {
         raw->opened_ns = clock_mono_ns();
         log_info("input-raw", "listening on %s (link type %s), filter: %s", raw->source.name,
-                 pcap_datalink_val_to_name(raw->source.link_type), raw->source.filter);
+                 link_name(&raw->source), raw->source.filter);
     }
     *inp = &raw->base;
     return 0;
@@ -240,7 +266,7 @@ static void take_packet(u_char *user, const struct pcap_pkthdr *header, const u_
 
 static int dispatch(struct raw *raw, int n)
 {
-    return pcap_dispatch(raw->source.pcap, n, take_packet, (u_char *)raw);
+    return source_dispatch(&raw->source, n, take_packet, (u_char *)raw);
 }
 
 /* Nothing came: tells a person once, and lets time go on for what waits. The packets' clock need
@@ -255,8 +281,7 @@ static void be_idle(struct raw *raw)
         return;
     raw->opened_ns = 0;
     log_warn("input-raw", "no packet for 10 s on %s (link type %s) with the filter: %s",
-             raw->source.name, pcap_datalink_val_to_name(raw->source.link_type),
-             raw->source.filter);
+             raw->source.name, link_name(&raw->source), raw->source.filter);
 }
 
 static int poll_live(struct raw *raw, int timeout_ms, struct err *err)
@@ -277,7 +302,7 @@ static int poll_live(struct raw *raw, int timeout_ms, struct err *err)
     if (n >= 0 || n == PCAP_ERROR_BREAK)
         return INPUT_MORE;
     return err_failure(err, "input-raw: capturing on %s has ended: %s", raw->source.name,
-                       pcap_geterr(raw->source.pcap));
+                       source_fault(&raw->source));
 }
 
 /* A file that ends inside a packet was cut by a crash, or is still being written: what is whole is
@@ -333,16 +358,18 @@ static void raw_finish(struct input *in, struct sink *sink)
             break;
     }
     reassembly_finish(raw->reassembly);
+    raw->finished = true;
 }
 
 static void raw_account(struct input *in)
 {
     struct raw *raw = container_of(in, struct raw, base);
-    struct pcap_stat stat;
-    if (raw->source.fd == -1 || pcap_stats(raw->source.pcap, &stat) != 0)
-        return;
-    book_set(raw->books, BOOK_KERNEL_DROPS, stat.ps_drop);
-    book_set(raw->books, BOOK_INTERFACE_DROPS, stat.ps_ifdrop);
+    uint64_t kernel, interface;
+    if (source_losses(&raw->source, &kernel, &interface)) {
+        book_set(raw->books, BOOK_KERNEL_DROPS, kernel);
+        book_set(raw->books, BOOK_INTERFACE_DROPS, interface);
+    }
+    raw_report(&raw->report, raw->books, raw->source.name, raw->finished);
 }
 
 const struct input_ops input_raw = {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where packets come from: a device, or a capture file. Owned by one thread after it is open. */
+/* Where packets come from: a device, a capture file, or datagrams of VXLAN. Owned by one thread
+ * after it is open. */
 #pragma once
 
 #include <pcap/pcap.h>
@@ -9,12 +10,14 @@
 #include "lib/err.h"
 #include "lib/options.h"
 
+struct vxlan; /* in source_vxlan.c: a socket's datagrams */
 struct capture_stream; /* in source_pcap.c: a pipe, or gzip */
 
 struct source {
-    pcap_t *pcap; /* times in nanoseconds; NULL: a file that was not begun */
-    int link_type;
-    int fd; /* of a device, to poll for packets; -1: a file */
+    pcap_t *pcap; /* times in nanoseconds; NULL: a file that was not begun, or VXLAN */
+    struct vxlan *vxlan; /* NULL: libpcap */
+    int link_type; /* DLT_*, or DECODE_VXLAN */
+    int fd; /* to poll for packets; -1: a file */
     int delay_ms; /* the kernel hands packets over at most this much later */
     bool own_clock; /* times of packets are not those of the wall clock: read that instead */
     char name[256]; /* device or file */
@@ -26,6 +29,10 @@ struct source {
 /* A device. err: STATUS_PERMISSION when CAP_NET_RAW is missing. */
 MUST_CHECK int source_open_live(struct source *s, const struct raw_address *address,
                                 const struct options *options, struct err *err);
+
+/* The engine vxlan: the UDP port of --input-raw-vxlan-port, on the address's host. */
+MUST_CHECK int source_open_vxlan(struct source *s, const struct raw_address *address,
+                                 const struct options *options, struct err *err);
 
 /* A capture file: pcap or pcapng, plain or gzip. What it waits for includes stop_fd. Nothing is
  * read yet. */
@@ -42,9 +49,20 @@ bool source_was_stopped(const struct source *s);
 /* After the last packet: the file ends in the middle of something. failed: libpcap said so. */
 bool source_was_cut(const struct source *s, bool failed);
 
+/* Hands out at most max packets, with nanoseconds where microseconds are named. Returns how many, 0
+ * when there are none now, PCAP_ERROR or PCAP_ERROR_BREAK. */
+int source_dispatch(struct source *s, int max, pcap_handler take, u_char *user);
+/* After PCAP_ERROR: what is wrong. */
+const char *source_fault(const struct source *s);
+/* Packets lost so far because the kernel's buffer was full, and in the network card. False: it is
+ * not known, or a file. */
+bool source_losses(const struct source *s, uint64_t *kernel, uint64_t *interface);
+
 /* Also of one that was not opened, with fd -1. */
 void source_close(struct source *s);
 
 /* Compiles text and sets it. option says in errors where text comes from. */
 MUST_CHECK int source_set_filter(struct source *s, const char *option, const char *text,
                                  struct err *err);
+/* In source_vxlan.c, for source_close(). NULL is fine. */
+void vxlan_free(struct vxlan *v);

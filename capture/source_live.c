@@ -191,7 +191,9 @@ static int activate(struct source *s, const struct options *options, struct err 
     if (status > 0)
         log_warn("input-raw", "%s: %s", s->name,
                  status == PCAP_WARNING ? pcap_geterr(s->pcap) : pcap_statustostr(status));
-    if (strcmp(s->name, "any") == 0) /* names the device that a packet came by */
+    /* SLL2 names the device that a packet came by; only SLL has room for the VLAN tag that the
+     * kernel took off */
+    if (strcmp(s->name, "any") == 0 && !options_given(options, "input-raw-vlan-vid"))
         pcap_set_datalink(s->pcap, DLT_LINUX_SLL2);
     s->link_type = pcap_datalink(s->pcap);
     if (pcap_setnonblock(s->pcap, 1, text) != 0)
@@ -234,6 +236,10 @@ int source_open_live(struct source *s, const struct raw_address *address,
     struct bpf_wish wish = {.ports = address->ports, .n_ports = address->n_ports};
     *s = (struct source){.fd = -1};
     int r = choose_device(s, address->host, &wish, err);
+    if (r == 0 && strcmp(s->name, "any") == 0 && options_given(options, "input-raw-vlan-vid") &&
+        options_given(options, "input-raw-ignore-interface"))
+        r = err_usage(err, "--input-raw-ignore-interface does not go together with "
+                           "--input-raw-vlan-vid on all interfaces: name one in --input-raw");
     if (r == 0)
         r = activate(s, options, err);
     if (r == 0) {

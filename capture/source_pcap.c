@@ -57,6 +57,9 @@ void source_close(struct source *s)
     if (s->file)
         fclose(s->file);
     stream_free(s->stream);
+    if (s->vxlan && s->fd != -1)
+        close(s->fd);
+    vxlan_free(s->vxlan);
     *s = (struct source){.fd = -1};
 }
 

@@ -116,6 +116,7 @@ static void print_input(FILE *f, const struct account *a)
         {BOOK_SKIPPED_NOT_TCP, "packets not TCP"},
         {BOOK_SKIPPED_MALFORMED, "malformed packets"},
         {BOOK_SKIPPED_PORT, "segments of other ports"},
+        {BOOK_SKIPPED_NETWORK, "segments of other networks"},
         {BOOK_SKIPPED_OWN, "messages of refrain itself"},
         {BOOK_SKIPPED_REALIP, "requests without room for the address"},
         {BOOK_CAPTURES_CUT, "capture file cut short"},

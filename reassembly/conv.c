@@ -7,6 +7,7 @@
 #include "reassembly/hunt.h"
 #include "reassembly/pending.h"
 #include "reassembly/simple.h"
+#include "reassembly/turns.h"
 
 /* First room for a message that goes on; most fit. */
 #define FIRST_CAP 1024
@@ -20,8 +21,7 @@ static enum http_kind kind_of(enum direction dir)
 
 /* --- gathering --- */
 
-/* Adds bytes to a message in progress. False: no memory. */
-static bool gather(struct conv_env *env, struct partial *p, struct span bytes)
+bool conv_gather(struct conv_env *env, struct partial *p, struct span bytes)
 {
     size_t want = p->msg->len + bytes.len;
     if (want > p->cap) {
@@ -53,7 +53,7 @@ static void gather_body(struct conv_env *env, struct flow *f, enum direction dir
         bytes.len = max - p->msg->len;
         p->cut = true;
     }
-    if (!gather(env, p, bytes))
+    if (!conv_gather(env, p, bytes))
         conv_lose(env, f, dir, p, BOOK_REQ_EVICTED);
 }
 
@@ -131,7 +131,7 @@ static enum http_verdict advance(struct conv_env *env, struct flow *f, enum dire
         gather_body(env, f, dir, p, span_of(bytes.ptr, n));
         return v;
     }
-    if (!gather(env, p, span_of(bytes.ptr, n))) {
+    if (!conv_gather(env, p, span_of(bytes.ptr, n))) {
         conv_lose(env, f, dir, p, BOOK_REQ_EVICTED);
         return HTTP_BAD;
     }
@@ -371,6 +371,10 @@ void conv_data(struct conv_env *env, struct flow *f, enum direction dir, struct 
                int64_t ts_ns, bool starts)
 {
     struct half *h = &f->half[dir];
+    if (unlikely(env->config.binary)) {
+        turns_data(env, f, dir, bytes, ts_ns);
+        return;
+    }
     while (bytes.len > 0 && h->reading != READ_NOTHING) {
         if (h->partial && starts && begins_instead(h->partial, dir, bytes))
             conv_lose_thread(env, f, dir, BOOK_REQ_MALFORMED); /* without a trace */
@@ -396,6 +400,10 @@ void conv_gap(struct conv_env *env, struct flow *f, enum direction dir, uint32_t
               enum gap_reason reason)
 {
     struct half *h = &f->half[dir];
+    if (env->config.binary) {
+        turns_gap(env, f, dir, reason);
+        return;
+    }
     enum book fate = reason == GAP_CUT ? BOOK_REQ_CUT : BOOK_REQ_GAP;
     if (h->partial) {
         conv_lose(env, f, dir, h->partial, fate);
@@ -412,6 +420,10 @@ void conv_gap(struct conv_env *env, struct flow *f, enum direction dir, uint32_t
 void conv_end(struct conv_env *env, struct flow *f, enum direction dir)
 {
     struct half *h = &f->half[dir];
+    if (env->config.binary) {
+        turns_end(env, f, dir);
+        return;
+    }
     h->ended = true;
     struct partial *p = h->partial;
     if (!p)
@@ -432,6 +444,10 @@ void conv_until_close(struct conv_env *env, struct flow *f)
 
 void conv_give_up(struct conv_env *env, struct flow *f, enum book request_fate)
 {
+    if (env->config.binary) {
+        turns_give_up(env, f, request_fate);
+        return;
+    }
     for (int dir = TO_SERVER; dir <= TO_CLIENT; dir++)
         if (f->half[dir].partial)
             conv_lose_thread(env, f, (enum direction)dir, request_fate);

@@ -57,7 +57,8 @@ static void emit_request(struct conv_env *env, struct flow *f, struct msg *msg, 
 {
     book_one(conv_books(env), msg->flags & MSG_CUT ? BOOK_REQ_SHORT : BOOK_REQ_COMPLETE);
     f->upgrade |= msg->http.upgrade;
-    if (msg->http.head_len == 0) /* HTTP/0.9: neither the answer nor what follows is framed */
+    if (msg->http.head_len == 0 &&
+        !env->config.binary) /* HTTP/0.9: neither the answer nor what follows is framed */
         f->half[TO_SERVER].reading = f->half[TO_CLIENT].reading = READ_NOTHING;
     struct span method = msg_method(msg);
     uint8_t answer = span_eq(method, span_str("HEAD"))      ? ANSWER_HEAD
@@ -96,7 +97,7 @@ static void pop_answered(struct flow *f)
 /* A whole response. Takes msg. */
 static void emit_response(struct conv_env *env, struct flow *f, struct msg *msg, int64_t first_ns)
 {
-    if (msg->http.status < 200 && msg->http.status != 101) {
+    if (msg->http.status < 200 && msg->http.status != 101 && !env->config.binary) {
         msg_unref(msg); /* interim: the final one is still to come (RFC 9110, 15.2) */
         return;
     }
@@ -104,7 +105,8 @@ static void emit_response(struct conv_env *env, struct flow *f, struct msg *msg,
     if (!to || to->lost || to->early) {
         book_one(conv_books(env), BOOK_RES_ORPHAN);
         msg_unref(msg);
-        pop_answered(f);
+        if (to || !env->config.binary) /* else the server speaks unasked */
+            pop_answered(f);
         return;
     }
     book_one(conv_books(env), BOOK_RES_STARTED);

@@ -12,6 +12,7 @@ struct partial {
     size_t cap;
     int64_t first_ns, last_ns;
     uint32_t id; /* of the request */
+    uint32_t ack; /* reassembly/turns.c: what its sender had received */
     bool tentative; /* begun while hunting: no proof yet that it is a message; not booked */
     bool unread; /* its first line has not been read to its end: it may turn out to be none; not
                     booked either, but what ends it before is a loss */
@@ -25,6 +26,8 @@ static inline struct books *conv_books(const struct conv_env *env)
     return env->config.books;
 }
 
+/* Adds bytes to a message in progress. False: no memory. */
+MUST_CHECK bool conv_gather(struct conv_env *env, struct partial *p, struct span bytes);
 /* Gives away a whole message. Takes msg; p has its framing, times and id. */
 void conv_emit(struct conv_env *env, struct flow *f, enum direction dir, struct msg *msg,
                struct partial *p);

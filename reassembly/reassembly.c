@@ -175,7 +175,7 @@ static void expire(struct reassembly *r, int64_t now_ns)
     int64_t expire_ns = r->env.config.expire_ns;
     struct flow *f;
     while ((f = flow_oldest(r->table, FLOW_ACTIVE)) && now_ns - f->last_ns >= expire_ns) {
-        if (f->half[TO_SERVER].partial)
+        if (f->half[TO_SERVER].partial || (r->env.config.binary && f->half[TO_CLIENT].partial))
             conv_give_up(&r->env, f, BOOK_REQ_EXPIRED);
         flow_move(r->table, f, FLOW_IDLE);
     }

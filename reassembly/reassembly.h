@@ -18,6 +18,7 @@ struct reassembly_config {
     const uint16_t *ports; /* server ports; n_ports 0: all. Copied. */
     size_t n_ports;
     bool track_responses; /* --input-raw-track-response */
+    bool binary; /* --input-raw-protocol: not HTTP, see reassembly/turns.h */
     bool allow_incomplete; /* --input-raw-allow-incomplete: cut bodies come out, flagged MSG_CUT */
     size_t max_head; /* bytes of one head; 0: HTTP_MAX_HEAD */
     size_t max_body; /* bytes of one body; 0: 128 MiB */

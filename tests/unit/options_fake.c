@@ -21,6 +21,16 @@ bool options_given(const struct options *options, const char *name)
     return false;
 }
 
+bool options_nth_int(const struct options *options, const char *name, size_t n, int64_t *value)
+{
+    for (size_t i = 0; i < options->n_values; i++)
+        if (strcmp(options->values[i].name, name) == 0 && n-- == 0) {
+            *value = options->values[i].number;
+            return true;
+        }
+    return false;
+}
+
 /* A test must say what its subject asks for: a forgotten option is the test's mistake. */
 static const struct option_value *find(const struct options *options, const char *name)
 {

@@ -285,6 +285,77 @@ START_TEST(ids_that_both_directions_share_make_scopes_and_no_others)
 }
 END_TEST
 
+#define TAGGED_7 "eth:8100 x:00070800 ip4:06 tcp"
+#define IN_VNI_42 "eth:0800 ip4:11 udp:12b5 x:0800000000002a00 "
+#define PLAIN "eth:0800 ip4:06 tcp"
+
+START_TEST(only_the_networks_that_are_wanted_are_taken)
+{
+    static const struct {
+        const char *layers;
+        int vlan; /* -1: any */
+        int32_t vnis[3];
+        bool taken;
+    } cases[] = {
+        {TAGGED_7, 7, {0}, true},
+        {TAGGED_7, 8, {0}, false},
+        {PLAIN, 7, {0}, false},
+        {"eth:8100 x:00000800 ip4:06 tcp", 0, {0}, true},
+        {"eth:88a8 x:00078100 x:00080800 ip4:06 tcp", 7, {0}, true},
+        {"eth:88a8 x:00078100 x:00080800 ip4:06 tcp", 8, {0}, true},
+        {"eth:88a8 x:00078100 x:00080800 ip4:06 tcp", 9, {0}, false},
+        {IN_VNI_42 TAGGED_7, 7, {0}, true},
+        {IN_VNI_42 PLAIN, -1, {42}, true},
+        {IN_VNI_42 PLAIN, -1, {41}, false},
+        {IN_VNI_42 PLAIN, -1, {41, 42}, true},
+        {IN_VNI_42 PLAIN, -1, {-42}, false},
+        {IN_VNI_42 PLAIN, -1, {-41}, true},
+        {IN_VNI_42 PLAIN, -1, {41, -43}, true},
+        {IN_VNI_42 PLAIN, -1, {42, -42}, true},
+        {IN_VNI_42 PLAIN, -1, {-42, 42}, false},
+        {IN_VNI_42 PLAIN, 7, {42}, false},
+        {IN_VNI_42 TAGGED_7, 7, {42}, true},
+        {PLAIN, -1, {42}, false},
+        {PLAIN, -1, {-42}, true},
+        {"eth:0800 ip4:11 udp:12b5 x:0800000000000100 " IN_VNI_42 PLAIN, -1, {42}, false},
+        {"eth:0800 ip4:11 udp:12b5 x:0800000000000100 " IN_VNI_42 PLAIN, -1, {1}, true},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct networks networks = {.by_vlan = cases[i].vlan >= 0};
+        if (cases[i].vlan >= 0)
+            networks.vlans[0] = UINT64_C(1) << cases[i].vlan;
+        for (size_t k = 0; k < ARRAY_LEN(cases[i].vnis) && cases[i].vnis[k] != 0; k++)
+            networks.vnis[networks.n_vnis++] = cases[i].vnis[k];
+        struct pkt p;
+        struct segment s;
+        pkt_build(&p, cases[i].layers);
+        struct packet packet = {pkt_bytes(&p), (uint32_t)pkt_len(&p), (uint32_t)pkt_len(&p), 1};
+        uint64_t before = book_get(&books, BOOK_SKIPPED_NETWORK);
+        decoder_only(decoder, &networks);
+        ck_assert_msg(decode_packet(decoder, DLT_EN10MB, &packet, &s) == cases[i].taken, "%zu: %s",
+                      i, cases[i].layers);
+        ck_assert_uint_eq(book_get(&books, BOOK_SKIPPED_NETWORK) - before, !cases[i].taken);
+        decoder_only(decoder, NULL);
+    }
+}
+END_TEST
+
+START_TEST(a_datagram_of_vxlan_leads_to_its_segment_and_another_does_not)
+{
+    struct segment s = decode_layers(DECODE_VXLAN, "x:0800000000002a00 eth:0800 ip4:06 tcp");
+    ck_assert_uint_eq(s.dst.port, 8080);
+    ck_assert_uint_ne(s.scope, 0);
+    static const char *const others[] = {"x:0000000000002a00 eth:0800 ip4:06 tcp", "x:08000000",
+                                         "x:0800000000002a00"};
+    for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+        struct pkt p;
+        pkt_build(&p, others[i]);
+        struct packet packet = {pkt_bytes(&p), (uint32_t)pkt_len(&p), (uint32_t)pkt_len(&p), 1};
+        ck_assert(!decode_packet(decoder, DECODE_VXLAN, &packet, &s));
+    }
+}
+END_TEST
+
 START_TEST(what_is_skipped_is_counted_by_kind)
 {
     static const struct {
@@ -525,6 +596,8 @@ Suite *suite(void)
         a_length_beyond_the_packet_is_a_hole_and_never_data,
         the_short_way_and_the_long_way_agree,
         ids_that_both_directions_share_make_scopes_and_no_others,
+        only_the_networks_that_are_wanted_are_taken,
+        a_datagram_of_vxlan_leads_to_its_segment_and_another_does_not,
         what_is_skipped_is_counted_by_kind,
         nesting_is_followed_eight_tunnels_deep_and_not_for_ever,
         a_segment_in_fragments_is_found_with_the_last_of_them,

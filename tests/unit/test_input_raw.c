@@ -25,13 +25,22 @@
 static struct books books;
 static int stop_fd = -1;
 static struct option_value values[] = {
-    {"input-raw-engine", 0, "pcap_file"},     {"input-raw-bpf-filter", 0, ""},
-    {"input-raw-track-response", 0, NULL},    {"input-raw-allow-incomplete", 0, NULL},
-    {"input-raw-max-head", 65536, NULL},      {"input-raw-max-body", 128 << 20, NULL},
-    {"max-memory", 256 << 20, NULL},          {"input-raw-expire", INT64_C(60000000000), NULL},
-    {"input-raw-buffer-size", 1 << 20, NULL}, {"input-raw-buffer-timeout", 0, NULL},
-    {"input-raw-promisc", 0, NULL},           {"input-raw-monitor", 0, NULL},
-    {"input-raw-timestamp-type", 0, NULL},    {"input-raw-realip-header", 0, ""},
+    {"input-raw-engine", 0, "pcap_file"},
+    {"input-raw-bpf-filter", 0, ""},
+    {"input-raw-track-response", 0, NULL},
+    {"input-raw-allow-incomplete", 0, NULL},
+    {"input-raw-max-head", 65536, NULL},
+    {"input-raw-max-body", 128 << 20, NULL},
+    {"max-memory", 256 << 20, NULL},
+    {"input-raw-expire", INT64_C(60000000000), NULL},
+    {"input-raw-buffer-size", 1 << 20, NULL},
+    {"input-raw-buffer-timeout", 0, NULL},
+    {"input-raw-promisc", 0, NULL},
+    {"input-raw-monitor", 0, NULL},
+    {"input-raw-timestamp-type", 0, NULL},
+    {"input-raw-realip-header", 0, ""},
+    {"input-raw-stats", 0, NULL},
+    {"input-raw-protocol", 0, "http"},
 };
 static const struct options options = {.values = values, .n_values = ARRAY_LEN(values)};
 
