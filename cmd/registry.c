@@ -20,11 +20,22 @@ const struct output_ops *const registry_outputs[] = {
 
 const struct filter_ops *const registry_filters[] = {
     &filter_redact,
+    /* judges */
+    &filter_safe_methods,
     &filter_allow_method,
     &filter_allow_url,
     &filter_disallow_url,
+    &filter_allow_header,
+    &filter_disallow_header,
+    &filter_basic_auth,
+    &filter_header_limiter,
+    &filter_param_limiter,
     &filter_if,
+    /* rewriters, in gor's order */
     &filter_set_header,
+    &filter_set_param,
+    &filter_rewrite_url,
+    &filter_rewrite_header,
     NULL,
 };
 

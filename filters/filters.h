@@ -5,9 +5,18 @@
 
 #include "lib/filter.h"
 
+extern const struct filter_ops filter_allow_header;
 extern const struct filter_ops filter_allow_method;
 extern const struct filter_ops filter_allow_url;
+extern const struct filter_ops filter_basic_auth;
+extern const struct filter_ops filter_disallow_header;
 extern const struct filter_ops filter_disallow_url;
+extern const struct filter_ops filter_header_limiter;
 extern const struct filter_ops filter_if;
+extern const struct filter_ops filter_param_limiter;
 extern const struct filter_ops filter_redact;
+extern const struct filter_ops filter_rewrite_header;
+extern const struct filter_ops filter_rewrite_url;
+extern const struct filter_ops filter_safe_methods;
 extern const struct filter_ops filter_set_header;
+extern const struct filter_ops filter_set_param;

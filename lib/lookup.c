@@ -9,7 +9,10 @@ static struct span next_part(struct span *rest, char separator)
     const uint8_t *end = rest->len > 0 ? memchr(rest->ptr, separator, rest->len) : NULL;
     size_t len = end ? (size_t)(end - rest->ptr) : rest->len;
     struct span part = span_of(rest->ptr, len);
-    *rest = span_from(*rest, end ? len + 1 : len);
+    size_t behind = end ? len + 1 : len;
+    /* an empty rest lies behind the part, so that something can be put there */
+    if (rest->len > 0)
+        *rest = span_of(rest->ptr + behind, rest->len - behind);
     return part;
 }
 

@@ -2,6 +2,9 @@
 #include "lib/regex.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
@@ -86,7 +89,7 @@ static int compile(struct regex *re, const char *option, const char *pattern, st
 static int prepare(struct regex *re, const char *option, struct err *err)
 {
     re->limits = pcre2_match_context_create(re->general);
-    re->data = pcre2_match_data_create(1, re->general);
+    re->data = pcre2_match_data_create_from_pattern(re->code, re->general);
     re->stack = pcre2_jit_stack_create(JIT_STACK_FIRST, JIT_STACK_MAX, re->general);
     if (!re->limits || !re->data)
         return err_sys(err, ENOMEM, "--%s", option);
@@ -186,4 +189,110 @@ enum regex_result regex_match(struct regex *re, struct span s)
         return match_in_strides(re, s);
     settled(try(re, s, 0, s.len + 1), &result);
     return result;
+}
+
+/* --- replacing --- */
+
+/* In PCRE2's syntax, where only $ means something. */
+struct template
+{
+    char *text;
+};
+
+static bool is_name(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+/* The group of that name or number; -1: there is none. */
+static int group_of(const struct regex *re, const char *name, size_t len)
+{
+    char copy[64];
+    uint32_t groups = 0;
+    size_t digits = strspn(name, "0123456789");
+    pcre2_pattern_info(re->code, PCRE2_INFO_CAPTURECOUNT, &groups);
+    if (len == 0 || len >= sizeof(copy))
+        return -1;
+    memcpy(copy, name, len);
+    copy[len] = '\0';
+    if (digits >= len) {
+        unsigned long n = len < 6 ? strtoul(copy, NULL, 10) : UINT32_MAX;
+        return n <= groups ? (int)n : -1;
+    }
+    int n = pcre2_substring_number_from_name(re->code, (PCRE2_SPTR)copy);
+    return n >= 0 ? n : -1;
+}
+
+/* Appends what stands for the $ at p; returns behind it. */
+static const char *translate_dollar(const struct regex *re, const char *p, char **out)
+{
+    bool braces = p[1] == '{';
+    const char *name = p + 1 + braces;
+    size_t len = 0;
+    while (is_name(name[len]))
+        len++;
+    if (p[1] == '$' || len == 0 || (braces && name[len] != '}')) {
+        memcpy(*out, "$$", 2); /* a dollar */
+        *out += 2;
+        return p + (p[1] == '$' ? 2 : 1);
+    }
+    int group = group_of(re, name, len);
+    if (group >= 0)
+        *out += snprintf(*out, 16, "${%d}", group);
+    return name + len + braces;
+}
+
+int template_new(struct template **templatep, const struct regex *regex, const char *option,
+                 const char *text, struct err *err)
+{
+    struct template *t = mem_zalloc(MEM_OTHER, sizeof(*t));
+    /* "$1" becomes "${1}", and "$" becomes "$$": three bytes more for each at most */
+    if (t)
+        t->text = mem_zalloc(MEM_OTHER, strlen(text) * 4 + 16);
+    if (!t || !t->text) {
+        template_free(t);
+        return err_sys(err, ENOMEM, "--%s", option);
+    }
+    char *out = t->text;
+    for (const char *p = text; *p;) {
+        if (*p == '$')
+            p = translate_dollar(regex, p, &out);
+        else
+            *out++ = *p++;
+    }
+    *templatep = t;
+    return 0;
+}
+
+void template_free(struct template *template)
+{
+    if (!template)
+        return;
+    mem_free(template->text);
+    mem_free(template);
+}
+
+enum regex_result regex_replace(struct regex *re, const struct template *template, struct span s,
+                                struct buf *out)
+{
+    PCRE2_SIZE room = s.len * 2 + 256;
+    for (;;) {
+        if (buf_reserve(out, room) < 0)
+            return REGEX_GAVE_UP;
+        PCRE2_SIZE len = buf_room(out);
+        set_points(re, s.len);
+        pcre2_set_offset_limit(re->limits, s.len);
+        int rc = pcre2_substitute(re->code, s.ptr ? s.ptr : (PCRE2_SPTR) "", s.len, 0,
+                                  PCRE2_SUBSTITUTE_GLOBAL | PCRE2_SUBSTITUTE_UNSET_EMPTY |
+                                      PCRE2_SUBSTITUTE_OVERFLOW_LENGTH,
+                                  re->data, re->limits, (PCRE2_SPTR) template->text,
+                                  PCRE2_ZERO_TERMINATED, buf_tail(out), &len);
+        if (rc == PCRE2_ERROR_NOMEMORY && len > room) {
+            room = len;
+            continue;
+        }
+        if (rc > 0)
+            buf_commit(out, len);
+        return rc > 0 ? REGEX_MATCH : rc == 0 ? REGEX_NO_MATCH : REGEX_GAVE_UP;
+    }
 }

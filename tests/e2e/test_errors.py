@@ -44,10 +44,7 @@ USAGE = (
 NOT_BUILT = (
     ("--middleware", "cat"), ("--prettify-http",), ("--output-ws", "ws://127.0.0.1:1"),
     ("--output-kafka-host", "127.0.0.1:9092"), ("--input-kafka-host", "127.0.0.1:9092"),
-    ("--http-rewrite-url", "a:b"), ("--http-rewrite-header", "a: b,c"), ("--http-set-param", "a=b"),
-    ("--http-allow-header", "a:b"), ("--http-disallow-header", "a:b"),
-    ("--http-basic-auth-filter", "a"), ("--http-header-limiter", "a:10%"),
-    ("--http-param-limiter", "a:10%"), ("--output-http-track-response",),
+    ("--output-http-track-response",),
     ("--output-http-elasticsearch", "http://127.0.0.1:1/x"), ("--output-binary", "127.0.0.1:1"),
     ("--http-pprof", ":1"), ("--recognize-tcp-sessions",),
 )

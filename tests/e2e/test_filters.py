@@ -92,5 +92,31 @@ def hostile_regex(case):
         check("takes too long" in result.stderr, "no word about it")
 
 
+@test("each of gor's judges drops and lets pass through the binary")
+def judges(case):
+    payloads = [gor.request("/?u=abc", headers=["X-A: 1", "Authorization: Basic dXNlcjpwYXNz"]),
+                gor.request("/", method="POST", headers=["X-A: 2", "U: user-42"])]
+    for args, wanted in ((["--http-allow-header", "x-a:1"], 1), (["--http-disallow-header", "X-A:1"], 1),
+                         (["--http-basic-auth-filter", "^root"], 1), (["--http-safe-methods"], 1),
+                         (["--http-header-limiter", "U:50%"], 1), (["--http-param-limiter", "u:10%"], 1),
+                         (["--http-header-limiter", "U:100%"], 2), (["--http-allow-header", "X-A:."], 2)):
+        passed, _ = run(case, payloads, *args)
+        equal(len(passed), wanted, f"requests that pass {args}")
+
+
+@test("each of gor's changes is made through the binary, for all and for one output")
+def changes(case):
+    payload = gor.request("/v1/a?k=1", headers=["X-A: old"])
+    for option, value, wanted in (("rewrite-url", "^/v1/(.*):/v2/$1", b"GET /v2/a?k=1 "),
+                                  ("rewrite-header", "X-A: (o)ld,${1}lder", b"X-A: older\r\n"),
+                                  ("set-param", "k=2", b"GET /v1/a?k=2 "),
+                                  ("set-header", "X-A: new", b"X-A: new\r\n")):
+        passed, _ = run(case, [payload], f"--http-{option}", value)
+        check(wanted in passed[0], f"--http-{option}: {passed[0]}")
+        source = case.write("one.gor", gor.make(payload, START))
+        result = case.run("--input-file", source, "--output-stdout", f"--to-{option}", value)
+        check(wanted in gor.parse(result.stdout)[0].payload, f"--to-{option}")
+
+
 if __name__ == "__main__":
     main()
