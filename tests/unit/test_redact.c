@@ -41,19 +41,20 @@ static void close_chain(struct filter_chain *chain)
     options_free(options);
 }
 
+/* A new reference to what becomes of msg. */
 static const struct msg *redacted(const char *rules, struct msg *msg)
 {
     struct filter_chain *chain = chain_of(rules);
-    const struct msg *out = NULL;
+    const struct msg *changed = NULL;
     msg_parse_head(msg);
     ck_assert_msg(msg->http.head_len > 0, "not HTTP: %.*s", (int)msg->len, (char *)msg->bytes);
-    enum verdict verdict = filter_chain_redact(chain, msg, &out);
+    enum verdict verdict = filter_chain_redact(chain, msg, &changed);
     ck_assert(verdict == VERDICT_PASS || verdict == VERDICT_REPLACE);
-    if (verdict == VERDICT_PASS)
-        out = msg_ref(msg);
-    ck_assert_uint_eq(out->len, msg->len);
     close_chain(chain);
-    return out;
+    if (verdict == VERDICT_PASS)
+        return msg_ref(msg);
+    ck_assert_uint_eq(changed->len, msg->len);
+    return changed;
 }
 
 static bool has(const struct msg *msg, const char *text)
