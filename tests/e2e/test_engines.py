@@ -335,6 +335,22 @@ def ignore(case):
     equal(targets(refrain.stop()), ["/veth"], "requests")
 
 
+@test("heads of 64 KiB are recorded, longer ones are counted unless --input-raw-max-head allows them")
+def long_heads(case):
+    frames = []
+    for n, size in enumerate((64 << 10, (64 << 10) + 1, 200 << 10)):
+        head = f"GET /{n}" + "x" * 30000 + " HTTP/1.1\r\nHost: h\r\nX: "
+        one = (head + "y" * (size - len(head) - 4) + "\r\n\r\n").encode()
+        parts = [one[i:i + 1400] for i in range(0, len(one), 1400)]
+        frames += [p.ethernet(0x0800, s) for s in segments(*parts, port=40000 + n)]
+    found = {None: 1, "66kb": 2, "1mb": 3}
+    for limit, wanted in found.items():
+        options = ("--input-raw-max-head", limit) if limit else ()
+        result = read(case, frames, *options)
+        equal(len(targets(result)), wanted, f"requests with the limit {limit}")
+        equal(result.input("input-raw")["requests_too_large"], 3 - wanted, "requests too large")
+
+
 @test("responses of a capture have the latency of its packets, however late they come")
 def latency(case):
     seqs = {CLIENT: 1000, SERVER: 9000}

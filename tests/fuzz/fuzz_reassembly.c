@@ -45,7 +45,11 @@ static const char *const pieces[] = {
     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "\x16\x03\x01",
     "X-Long: 0123456789012345678901234567890123456789012345678901234567890123456789\r\n",
+    "GET /\r\n",
+    "GET /a b  c HTTP/1.1\r\n\r\n",
 };
+
+static bool binary; /* nothing is looked at */
 
 static void check(bool holds)
 {
@@ -59,8 +63,12 @@ static void take(struct sink *sink, const struct msg *msg)
     size_t total = 0;
     (void)sink;
     enum http_kind kind = msg->type == MSG_REQUEST ? HTTP_REQUEST : HTTP_RESPONSE;
-    check(msg->id_len == 24 && msg->http.head_len > 0 && msg->http.head_len <= msg->len);
-    if (kind == HTTP_REQUEST && !(msg->flags & MSG_CUT))
+    bool is_http = msg->http.head_len > 0;
+    check(msg->id_len == 24 && msg->http.head_len <= msg->len);
+    if (!is_http && !binary) /* HTTP/0.9 */
+        check(kind == HTTP_REQUEST && msg->len > 6 && memcmp(msg->bytes, "GET /", 5) == 0 &&
+              msg->bytes[msg->len - 1] == '\n' && !memmem(msg->bytes, msg->len, " HTTP/", 6));
+    if (is_http && kind == HTTP_REQUEST && !(msg->flags & MSG_CUT))
         check(http_frame(kind, msg->bytes, msg->len, &view, &total) == HTTP_DONE &&
               total == msg->len && view.head_len == msg->http.head_len);
     msg_unref(msg);
@@ -139,6 +147,7 @@ static void run(struct ledger *ledger, struct cursor *c)
     config.max_body = options & 8 ? 4 : 0;
     config.max_memory = options & 16 ? 16 * KIB : 0;
     config.n_ports = options & 32 ? 1 : 0;
+    config.binary = binary = options & 128;
     for (uint32_t i = 0; i < FLOWS; i++)
         w.next[i][0] = w.next[i][1] = i * 0x7fffff00;
     check(reassembly_new(&r, &config) == 0);
