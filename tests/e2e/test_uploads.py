@@ -61,7 +61,8 @@ def record(case, interface, prefix_server, prefix_client, host, kind, *options, 
     nginx = Nginx(case, listen=(host,), prefix=prefix_server)
     file = case.path("up.gor")
     refrain = case.refrain("--input-raw", f"{interface}:{nginx.port}", "--output-file", file,
-                           "--output-file-append", *options, prefix=prefix_server)
+                           "--output-file-append", "--output-queue-size", "256mb", *options,
+                           prefix=prefix_server)
     upload(case, prefix_client, host, nginx.port, size, kind)
     result = refrain.stop()
     equal(len(nginx.served()), 2, "requests that nginx served")
