@@ -15,7 +15,7 @@ struct flow_table {
     size_t count;
     uint64_t seed;
     struct flow_link lists[FLOW_LISTS]; /* heads: next is the oldest */
-    struct flow_link holes;
+    struct flow_link holes[2]; /* heads: not acknowledged, acknowledged */
 };
 
 static void list_init(struct flow_link *head)
@@ -52,7 +52,8 @@ int flow_table_new(struct flow_table **tp, uint64_t seed)
     t->seed = seed;
     for (size_t i = 0; i < FLOW_LISTS; i++)
         list_init(&t->lists[i]);
-    list_init(&t->holes);
+    list_init(&t->holes[false]);
+    list_init(&t->holes[true]);
     *tp = t;
     return 0;
 }
@@ -163,10 +164,13 @@ struct flow *flow_oldest(struct flow_table *t, enum flow_list list)
     return head->next == head ? NULL : container_of(head->next, struct flow, age);
 }
 
-void flow_note_hole(struct flow_table *t, struct flow *f)
+void flow_note_hole(struct flow_table *t, struct flow *f, bool is_acked)
 {
-    if (!f->hole.prev)
-        list_append(&t->holes, &f->hole);
+    if (f->hole.prev && f->hole_acked == is_acked)
+        return;
+    flow_forget_hole(f);
+    f->hole_acked = is_acked;
+    list_append(&t->holes[is_acked], &f->hole);
 }
 
 void flow_forget_hole(struct flow *f)
@@ -175,7 +179,8 @@ void flow_forget_hole(struct flow *f)
         list_remove(&f->hole);
 }
 
-struct flow *flow_oldest_hole(struct flow_table *t)
+struct flow *flow_oldest_hole(struct flow_table *t, bool is_acked)
 {
-    return t->holes.next == &t->holes ? NULL : container_of(t->holes.next, struct flow, hole);
+    struct flow_link *head = &t->holes[is_acked];
+    return head->next == head ? NULL : container_of(head->next, struct flow, hole);
 }

@@ -6,7 +6,8 @@
  * Every flow is in one list by age: ACTIVE (something came lately), IDLE (nothing came for the
  * expiry time: waits only to be forgotten), CLOSED (kept for a moment, so that a late
  * retransmission is known as such and not taken for a new request). Flows with a hole are in a
- * second list, by the time of the hole. So time passing costs nothing but a look at the heads. */
+ * second list, by the time of the hole or of its acknowledgement. So time passing costs nothing but
+ * a look at the heads. */
 #pragma once
 
 #include "reassembly/segment.h"
@@ -62,6 +63,7 @@ struct flow {
     uint32_t barred_ack; /* what the client had received when it sent a malformed request, when
                             is_barred: see reassembly/conv.c */
     bool has_syn, has_answered, is_barred;
+    bool hole_acked; /* the list that it is in by its hole */
     bool upgrade; /* an upgrade was asked for: what follows may not be HTTP */
     uint8_t list; /* enum flow_list */
 };
@@ -85,7 +87,8 @@ void flow_move(struct flow_table *t, struct flow *f, enum flow_list list);
 /* The oldest of list, or NULL. */
 struct flow *flow_oldest(struct flow_table *t, enum flow_list list);
 
-/* The list of flows with a hole, oldest hole first. */
-void flow_note_hole(struct flow_table *t, struct flow *f);
+/* Flows with a hole are in one of two lists, since holes that were acknowledged are waited for much
+ * shorter. Who was noted first is first. */
+void flow_note_hole(struct flow_table *t, struct flow *f, bool is_acked);
 void flow_forget_hole(struct flow *f);
-struct flow *flow_oldest_hole(struct flow_table *t);
+struct flow *flow_oldest_hole(struct flow_table *t, bool is_acked);

@@ -148,26 +148,34 @@ static void close_flow(struct reassembly *r, struct flow *f)
 static void check_hole(struct reassembly *r, struct flow *f, int64_t now_ns)
 {
     int64_t gap_ns = r->env.config.gap_ns;
-    bool waits = false;
+    bool waits = false, is_acked = false, is_new = false;
     for (int dir = TO_SERVER; dir <= TO_CLIENT; dir++) {
         struct stream *s = &f->half[dir].stream;
         struct carrier c = carrier(r, f, (enum direction)dir);
-        while (stream_hole_is_lost(s, now_ns, gap_ns))
+        for (; stream_hole_is_lost(s, now_ns, gap_ns); is_new = true)
             r->pieces -= stream_skip_hole(s, &c.sink);
+        is_acked |= s->acked_ns != 0;
         waits |= pieces_wait(&s->pieces);
     }
-    flow_forget_hole(f);
+    if (!waits || is_new)
+        flow_forget_hole(f);
     if (waits)
-        flow_note_hole(r->table, f);
+        flow_note_hole(r->table, f, is_acked);
+}
+
+static bool hole_is_due(const struct reassembly *r, const struct flow *f, int64_t now_ns)
+{
+    int64_t gap_ns = r->env.config.gap_ns;
+    return stream_hole_is_lost(&f->half[TO_SERVER].stream, now_ns, gap_ns) ||
+           stream_hole_is_lost(&f->half[TO_CLIENT].stream, now_ns, gap_ns);
 }
 
 static void check_holes(struct reassembly *r, int64_t now_ns)
 {
     struct flow *f;
-    while ((f = flow_oldest_hole(r->table)) &&
-           (stream_hole_is_lost(&f->half[TO_SERVER].stream, now_ns, r->env.config.gap_ns) ||
-            stream_hole_is_lost(&f->half[TO_CLIENT].stream, now_ns, r->env.config.gap_ns)))
-        check_hole(r, f, now_ns);
+    for (int is_acked = false; is_acked <= true; is_acked++)
+        while ((f = flow_oldest_hole(r->table, is_acked)) && hole_is_due(r, f, now_ns))
+            check_hole(r, f, now_ns);
 }
 
 static void expire(struct reassembly *r, int64_t now_ns)
@@ -285,6 +293,8 @@ static void feed(struct reassembly *r, struct flow *f, const struct segment *s, 
     struct stream *stream = &f->half[dir].stream;
     struct stream *other = &f->half[!dir].stream;
     struct carrier c = carrier(r, f, dir);
+    if (f->hole.prev)
+        check_hole(r, f, s->ts_ns); /* before what this one brings */
     if (s->flags & TCP_ACK)
         stream_acked(other, s->ack, s->ts_ns);
     struct stream_result result = stream_segment(stream, s, &c.sink);

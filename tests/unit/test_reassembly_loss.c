@@ -82,6 +82,22 @@ START_TEST(without_an_acknowledgement_a_hole_is_waited_for)
 }
 END_TEST
 
+START_TEST(an_acknowledged_hole_does_not_wait_for_an_older_one)
+{
+    conn_miss(&c, TO_SERVER, 100); /* nothing tells of this one */
+    request(GET);
+    c = conn_of(2);
+    conn_open(&scene, &c);
+    conn_miss(&c, TO_SERVER, 100);
+    request(OTHER);
+    conn_ack(&scene, &c, TO_CLIENT);
+    scene_pass(&scene, 21 * NS_PER_MS);
+    expect_last(1, OTHER);
+    scene_pass(&scene, 3 * NS_PER_S);
+    expect_last(2, GET);
+}
+END_TEST
+
 START_TEST(a_hole_that_is_filled_in_time_costs_nothing)
 {
     conn_send_at(&scene, &c, TO_SERVER, 20, &POST[20]);
@@ -277,6 +293,7 @@ Suite *suite(void)
     const TTest *const tests[] = {
         a_hole_that_the_peer_acknowledged_is_given_up_at_once,
         without_an_acknowledgement_a_hole_is_waited_for,
+        an_acknowledged_hole_does_not_wait_for_an_older_one,
         a_hole_that_is_filled_in_time_costs_nothing,
         what_fills_a_hole_too_late_is_a_duplicate,
         a_hole_inside_a_body_loses_that_request_only,
