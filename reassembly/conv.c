@@ -276,6 +276,16 @@ static bool begins_instead(const struct partial *p, enum direction dir, struct s
     return hunt_likeness(kind_of(dir), span_of(joined, have + more)) == UNLIKE;
 }
 
+/* Of a message that begins at bytes. */
+static struct partial partial_at(const struct half *h, struct span bytes, int64_t ts_ns)
+{
+    return (struct partial){.first_ns = ts_ns,
+                            .last_ns = ts_ns,
+                            .seq = h->stream.next - (uint32_t)bytes.len,
+                            .ack = h->stream.sent_ack,
+                            .has_ack = h->stream.has_sent_ack};
+}
+
 /* May a message begin here? Classifies streams that are none of ours. */
 static bool may_begin(struct conv_env *env, struct flow *f, enum direction dir, struct span bytes,
                       bool starts)
@@ -297,7 +307,9 @@ static bool may_begin(struct conv_env *env, struct flow *f, enum direction dir, 
     if (fits(dir, bytes, first))
         return true;
     if (classify(env, f, dir, bytes, first)) {
-        struct partial p = {.unread = true, .id = env->next_id++};
+        struct partial p = partial_at(h, bytes, 0);
+        p.unread = true;
+        p.id = env->next_id++;
         conv_lose(env, f, dir, &p, BOOK_REQ_MALFORMED);
         bar(f, dir);
     }
@@ -322,17 +334,41 @@ static void set_answer(struct flow *f, struct http_framer *framer)
         http_framer_answers(framer, span_str("CONNECT"));
 }
 
+/* Has the server received more than the oldest request that waits, and what came with it? Then it
+ * may answer one that the capture has not seen. */
+static bool answers_unseen(struct flow *f)
+{
+    const struct stream *client = &f->half[TO_SERVER].stream;
+    const struct stream *server = &f->half[TO_CLIENT].stream;
+    const struct pending_request *to = pending_first(f->pending);
+    uint32_t end = to && to->complete ? to->end : client->next;
+    if (client->has_fin && client->fin == end)
+        end++; /* FIN takes a number */
+    return server->has_sent_ack && seq_before(end, server->sent_ack);
+}
+
+/* A response begins at seq, behind others that were lost: whose is it? No pair rather than a wrong
+ * one. */
+static void realign(struct flow *f, uint32_t seq)
+{
+    bool is_sure = pending_realign(f->pending, seq);
+    if (f->half[TO_CLIENT].reading == READ_HUNT && (!is_sure || answers_unseen(f)))
+        pending_give_up(f->pending, seq);
+}
+
 /* A message begins at bytes. Returns what lies behind it: nothing when it goes on. */
 static struct span begin(struct conv_env *env, struct flow *f, enum direction dir,
                          struct span bytes, int64_t ts_ns)
 {
     struct half *h = &f->half[dir];
-    struct partial p = {.first_ns = ts_ns, .last_ns = ts_ns};
+    struct partial p = partial_at(h, bytes, ts_ns);
     struct http_limits limits = {.max_head = env->config.max_head};
     size_t head = 0, body = 0;
     p.first = h->reading == READ_FIRST && f->has_syn && dir == TO_SERVER;
     p.unread = h->reading != READ_HUNT && dir == TO_SERVER;
     p.tentative = h->reading == READ_HUNT && hunt_likeness(kind_of(dir), bytes) != LIKE;
+    if (dir == TO_CLIENT && h->reading != READ_NEXT && f->pending)
+        realign(f, p.seq);
     h->reading = READ_NEXT;
     http_framer_init(&p.framer, kind_of(dir), &limits);
     if (dir == TO_SERVER)
@@ -413,8 +449,6 @@ void conv_gap(struct conv_env *env, struct flow *f, enum direction dir, uint32_t
             return;
     }
     conv_lose_thread(env, f, dir, fate);
-    if (dir == TO_CLIENT && f->pending && !pending_realign(f->pending, &f->half[TO_SERVER].stream))
-        h->reading = READ_NOTHING; /* no pair rather than a wrong one */
 }
 
 void conv_end(struct conv_env *env, struct flow *f, enum direction dir)

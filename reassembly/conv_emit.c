@@ -52,8 +52,8 @@ static enum book response_book(const struct msg *msg)
     return msg->flags & MSG_CUT ? BOOK_RES_SHORT : BOOK_RES_COMPLETE;
 }
 
-static void emit_request(struct conv_env *env, struct flow *f, struct msg *msg, uint32_t id,
-                         int64_t last_ns)
+static void emit_request(struct conv_env *env, struct flow *f, struct msg *msg,
+                         const struct partial *p)
 {
     book_one(conv_books(env), msg->flags & MSG_CUT ? BOOK_REQ_SHORT : BOOK_REQ_COMPLETE);
     f->upgrade |= msg->http.upgrade;
@@ -64,14 +64,16 @@ static void emit_request(struct conv_env *env, struct flow *f, struct msg *msg, 
     uint8_t answer = span_eq(method, span_str("HEAD"))      ? ANSWER_HEAD
                      : span_eq(method, span_str("CONNECT")) ? ANSWER_CONNECT
                                                             : ANSWER_PLAIN;
-    emit(env, f, TO_SERVER, msg, id);
+    emit(env, f, TO_SERVER, msg, p->id);
     if (!f->pending)
         return;
-    struct msg *early = pending_complete(f->pending, id, answer, last_ns);
+    struct pending_request found = {.id = p->id, .answer = answer, .last_ns = p->last_ns};
+    found.end = p->seq + (uint32_t)(p->framer.head_len + p->framer.body_len);
+    struct msg *early = pending_complete(f->pending, &found);
     if (early) {
         env->held -= (int64_t)msg_cost(early);
         book_one(conv_books(env), response_book(early));
-        emit(env, f, TO_CLIENT, early, id);
+        emit(env, f, TO_CLIENT, early, p->id);
     }
 }
 
@@ -79,15 +81,25 @@ static void emit_request(struct conv_env *env, struct flow *f, struct msg *msg, 
  * was captured later. If it still turns up it must not take the next one's response. */
 static void note_answered(struct flow *f)
 {
-    const struct stream *client = &f->half[TO_SERVER].stream;
-    f->has_answered = client->has_ack;
-    f->answered = client->peer_ack;
+    const struct stream *server = &f->half[TO_CLIENT].stream;
+    f->has_answered = server->has_sent_ack;
+    f->answered = server->sent_ack;
 }
 
-/* The request that waits was answered, or its response is lost. */
-static void pop_answered(struct flow *f)
+/* The oldest request that waits, unless the client had received from there on when it sent that: a
+ * response at seq then is none of its. NULL: nobody knows whose it is. */
+static struct pending_request *asked_by(const struct flow *f, uint32_t seq)
 {
     struct pending_request *to = f->pending ? pending_first(f->pending) : NULL;
+    return to && pending_is_asked(to, seq) ? to : NULL;
+}
+
+/* The response at seq came, or is lost. */
+static void pop_answered(struct flow *f, uint32_t seq)
+{
+    struct pending_request *to = f->pending ? pending_first(f->pending) : NULL;
+    if (to && !asked_by(f, seq))
+        return;
     if (to && !to->early)
         pending_pop(f->pending);
     else
@@ -95,18 +107,19 @@ static void pop_answered(struct flow *f)
 }
 
 /* A whole response. Takes msg. */
-static void emit_response(struct conv_env *env, struct flow *f, struct msg *msg, int64_t first_ns)
+static void emit_response(struct conv_env *env, struct flow *f, struct msg *msg,
+                          const struct partial *p)
 {
     if (msg->http.status < 200 && msg->http.status != 101 && !env->config.binary) {
         msg_unref(msg); /* interim: the final one is still to come (RFC 9110, 15.2) */
         return;
     }
-    struct pending_request *to = f->pending ? pending_first(f->pending) : NULL;
+    struct pending_request *to = asked_by(f, p->seq);
     if (!to || to->lost || to->early) {
         book_one(conv_books(env), BOOK_RES_ORPHAN);
         msg_unref(msg);
         if (to || !env->config.binary) /* else the server speaks unasked */
-            pop_answered(f);
+            pop_answered(f, p->seq);
         return;
     }
     book_one(conv_books(env), BOOK_RES_STARTED);
@@ -116,7 +129,7 @@ static void emit_response(struct conv_env *env, struct flow *f, struct msg *msg,
         return;
     }
     book_one(conv_books(env), response_book(msg));
-    msg->latency_ns = first_ns > to->last_ns ? first_ns - to->last_ns : 0;
+    msg->latency_ns = p->first_ns > to->last_ns ? p->first_ns - to->last_ns : 0;
     uint32_t id = to->id;
     if (msg->http.upgrade)
         f->half[TO_SERVER].reading = f->half[TO_CLIENT].reading = READ_NOTHING;
@@ -134,9 +147,9 @@ void conv_emit(struct conv_env *env, struct flow *f, enum direction dir, struct 
     if (p->cut)
         msg->flags |= MSG_CUT;
     if (dir == TO_SERVER)
-        emit_request(env, f, msg, p->id, p->last_ns);
+        emit_request(env, f, msg, p);
     else
-        emit_response(env, f, msg, p->first_ns);
+        emit_response(env, f, msg, p);
 }
 
 /* --- losing --- */
@@ -163,7 +176,8 @@ void conv_lose(struct conv_env *env, struct flow *f, enum direction dir, struct 
     } else {
         book_one(conv_books(env), BOOK_RES_STARTED);
         book_one(conv_books(env), book_of(TO_CLIENT, request_fate));
-        pop_answered(f);
+        if (p->framer.view.status >= 200 || env->config.binary) /* else it may be interim */
+            pop_answered(f, p->seq);
     }
     if (p->msg) {
         env->held -= (int64_t)p->cap;
@@ -203,9 +217,8 @@ void conv_confirm(struct conv_env *env, struct flow *f, enum direction dir, stru
     if (dir == TO_CLIENT)
         return;
     book_one(conv_books(env), BOOK_REQ_STARTED);
-    struct pending_request begun = {.id = p->id,
-                                    .seq = f->half[TO_SERVER].stream.next,
-                                    .ack = f->half[TO_CLIENT].stream.peer_ack};
+    struct pending_request begun = {
+        .id = p->id, .seq = f->half[TO_SERVER].stream.next, .ack = p->ack, .has_ack = p->has_ack};
     if (f->has_answered && !seq_before(f->answered, begun.seq))
         return;
     f->has_answered = false;

@@ -12,7 +12,10 @@ struct partial {
     size_t cap;
     int64_t first_ns, last_ns;
     uint32_t id; /* of the request */
-    uint32_t ack; /* reassembly/turns.c: what its sender had received */
+    uint32_t seq; /* of its first byte */
+    uint32_t
+        ack; /* what its sender had received when it sent that, when has_ack (turns.c: always) */
+    bool has_ack;
     bool tentative; /* begun while hunting: no proof yet that it is a message; not booked */
     bool unread; /* its first line has not been read to its end: it may turn out to be none; not
                     booked either, but what ends it before is a loss */

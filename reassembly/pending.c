@@ -71,14 +71,15 @@ static struct msg *take_early(struct pending *p, struct pending_request *request
     return early;
 }
 
-struct msg *pending_complete(struct pending *p, uint32_t id, enum answer answer, int64_t last_ns)
+struct msg *pending_complete(struct pending *p, const struct pending_request *found)
 {
-    struct pending_request *request = find(p, id);
+    struct pending_request *request = find(p, found->id);
     if (!request)
         return NULL;
     request->complete = true;
-    request->answer = (uint8_t)answer;
-    request->last_ns = last_ns;
+    request->answer = found->answer;
+    request->last_ns = found->last_ns;
+    request->end = found->end;
     return take_early(p, request);
 }
 
@@ -103,15 +104,25 @@ void pending_pop(struct pending *p)
     p->n--;
 }
 
-bool pending_realign(struct pending *p, const struct stream *client)
+static bool sent_together(const struct pending_request *a, const struct pending_request *b)
 {
-    while (p->n > 1 && client->has_ack && !at(p, 0)->early &&
-           !seq_before(client->peer_ack, at(p, 1)->seq)) {
-        if (at(p, 0)->ack == at(p, 1)->ack)
-            return false;
+    return a->has_ack == b->has_ack && a->ack == b->ack;
+}
+
+bool pending_realign(struct pending *p, uint32_t seq)
+{
+    uint32_t n = 0;
+    while (n < p->n && pending_is_asked(at(p, n), seq))
+        n++;
+    for (; n > 1 && !at(p, 0)->early && !sent_together(at(p, 0), at(p, n - 1)); n--)
         pending_pop(p);
-    }
-    return true;
+    return n <= 1;
+}
+
+void pending_give_up(struct pending *p, uint32_t seq)
+{
+    while (p->n > 0 && !at(p, 0)->early && pending_is_asked(at(p, 0), seq))
+        pending_pop(p);
 }
 
 size_t pending_free(struct pending *p, int64_t *held)

@@ -16,6 +16,8 @@ struct piece {
     uint32_t seq;
     uint32_t len; /* bytes here */
     uint32_t wire_len; /* bytes on the wire */
+    uint32_t ack;
+    uint8_t flags; /* enum tcp_flag */
     uint8_t bytes[];
 };
 
@@ -58,6 +60,8 @@ static uint32_t let_go(struct pieces *p, struct run *run,
         struct segment seg = {.seq = piece->seq, .payload = piece->bytes, .len = piece->len};
         seg.wire_len = piece->wire_len;
         seg.ts_ns = piece->ts_ns;
+        seg.ack = piece->ack;
+        seg.flags = piece->flags;
         next = piece->next;
         if (each)
             each(arg, &seg);
@@ -170,6 +174,8 @@ static struct piece *piece_of(const struct segment *segment)
         return NULL;
     *piece = (struct piece){.ts_ns = segment->ts_ns, .seq = segment->seq, .len = segment->len};
     piece->wire_len = segment->wire_len;
+    piece->ack = segment->ack;
+    piece->flags = segment->flags;
     memcpy(piece->bytes, segment->payload, segment->len);
     return piece;
 }

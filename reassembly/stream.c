@@ -14,11 +14,13 @@ static uint32_t deliver(struct stream *s, const struct segment *seg, struct stre
     uint32_t seen = s->next - seg->seq; /* the caller knows that seq is not behind next */
     if (seen >= seg->wire_len)
         return seg->wire_len;
-    s->next = seg->seq + seg->wire_len;
-    uint32_t len = seg->len;
+    uint32_t len = seg->len, have = seen > len ? seen : len;
+    s->next = seg->seq + have;
+    s->sent_ack = seg->ack;
+    s->has_sent_ack = (seg->flags & TCP_ACK) != 0;
     if (seen < len)
         sink->data(sink, span_of(seg->payload + seen, len - seen), seg->ts_ns, seen == 0);
-    uint32_t have = seen > len ? seen : len;
+    s->next = seg->seq + seg->wire_len;
     if (have < seg->wire_len)
         sink->gap(sink, seg->wire_len - have, GAP_CUT);
     return seen;
@@ -82,7 +84,8 @@ struct stream_result stream_segment(struct stream *s, const struct segment *segm
         if (seg.wire_len == 0 && !(seg.flags & TCP_SYN))
             return result;
         s->synced = true;
-        s->next = seg.seq;
+        if (!s->has_ack || !seq_before(s->next, seg.seq))
+            s->next = seg.seq;
     }
     if ((seg.flags & TCP_FIN) && !s->has_fin) {
         s->has_fin = true;
@@ -103,6 +106,8 @@ struct stream_result stream_segment(struct stream *s, const struct segment *segm
 
 void stream_acked(struct stream *s, uint32_t ack, int64_t ts_ns)
 {
+    if (!s->synced && !s->has_ack)
+        s->next = ack; /* what lies between that and the first segment was lost */
     if (!s->has_ack || seq_before(s->peer_ack, ack))
         s->peer_ack = ack;
     s->has_ack = true;

@@ -27,7 +27,8 @@ enum gap_reason {
 
 /* Who gets the bytes. */
 struct stream_sink {
-    /* n bytes in sequence. starts: they are the beginning of a segment. Borrowed. */
+    /* n bytes in sequence, which end before the stream's next. starts: they are the beginning of a
+     * segment. Borrowed. */
     void (*data)(struct stream_sink *sink, struct span bytes, int64_t ts_ns, bool starts);
     void (*gap)(struct stream_sink *sink, uint32_t n, enum gap_reason reason);
     /* The sender has closed its side, and all before it was delivered. */
@@ -37,11 +38,13 @@ struct stream_sink {
 /* All zero is a stream of which nothing was seen. Always true: pieces lie behind next. */
 struct stream {
     struct pieces pieces;
-    uint32_t next; /* sequence number of the next byte */
+    uint32_t next; /* sequence number of the next byte, when synced or has_ack */
     uint32_t fin; /* where FIN lies, when has_fin */
     uint32_t peer_ack; /* highest acknowledgement of the peer, when has_ack */
+    uint32_t
+        sent_ack; /* what the segment acknowledges whose data is given out, when has_sent_ack */
     bool synced; /* next is known */
-    bool has_fin, has_ack, ended;
+    bool has_fin, has_ack, has_sent_ack, ended;
     int64_t acked_ns; /* when the peer first acknowledged beyond the hole; 0: not yet */
     int64_t hole_ns; /* when the first piece came that waits; 0: none waits */
 };

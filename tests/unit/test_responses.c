@@ -349,6 +349,95 @@ START_TEST(pipelined_responses_behind_a_hole_are_not_paired_by_guess)
 }
 END_TEST
 
+/* What began before the client sent its request is none of its. */
+START_TEST(a_response_that_the_client_was_receiving_already_answers_something_else)
+{
+    response("HTTP/1.1 200 OK\r\nContent-Le"); /* its request was not seen */
+    request(OTHER);
+    response("ngth: 1\r\n\r\nA");
+    response(OK_B);
+    ck_assert_uint_eq(scene.n, 2);
+    expect_pair(0, OTHER, 1, OK_B);
+    ck_assert_uint_eq(scene_book(&scene, BOOK_RES_ORPHAN), 1);
+}
+END_TEST
+
+/* Requests behind a hole come out late: what they acknowledged when they were sent counts. */
+START_TEST(a_request_that_was_held_back_by_a_hole_finds_its_response)
+{
+    request("GET /x HTTP/1.1\r\n");
+    conn_miss(&c, TO_SERVER, 100);
+    request(OTHER);
+    conn_ack(&scene, &c, TO_CLIENT);
+    scene_pass(&scene, 10 * NS_PER_MS);
+    response("HTTP/1.1 200 OK\r\nContent-Le");
+    conn_ack(&scene, &c, TO_SERVER); /* more than OTHER acknowledged */
+    scene_pass(&scene, 10 * NS_PER_MS);
+    response("ngth: 1\r\n\r\nA"); /* to the lost request */
+    request(GET);
+    response(OK_B);
+    ck_assert_uint_eq(scene.n, 3);
+    expect_pair(0, OTHER, 2, OK_B);
+    scene_expect(&scene, 1, MSG_REQUEST, GET);
+}
+END_TEST
+
+START_TEST(the_response_behind_one_that_lost_its_head_finds_its_own_request)
+{
+    request(GET);
+    response("HTTP/1.1 200 OK\r\nContent");
+    conn_miss(&c, TO_CLIENT, 40);
+    response("the rest of the body");
+    conn_ack(&scene, &c, TO_SERVER);
+    scene_pass(&scene, 25 * NS_PER_MS);
+    request(OTHER);
+    response(OK_B);
+    ck_assert_uint_eq(scene.n, 3);
+    scene_expect(&scene, 0, MSG_REQUEST, GET);
+    expect_pair(1, OTHER, 2, OK_B);
+}
+END_TEST
+
+START_TEST(a_lost_response_in_mid_stream_does_not_shift_the_others)
+{
+    c = conn_of(2); /* its beginning is not in the capture */
+    request(GET);
+    conn_miss(&c, TO_CLIENT, 200);
+    request(OTHER);
+    response(OK_B);
+    conn_ack(&scene, &c, TO_SERVER);
+    scene_pass(&scene, NS_PER_S);
+    ck_assert_uint_eq(scene.n, 3);
+    scene_expect(&scene, 0, MSG_REQUEST, GET);
+    expect_pair(1, OTHER, 2, OK_B);
+}
+END_TEST
+
+START_TEST(a_lost_interim_response_leaves_the_final_one_its_place)
+{
+    request(GET);
+    response("HTTP/1.1 1");
+    conn_miss(&c, TO_CLIENT, 20);
+    response(OK_B);
+    scene_pass(&scene, 4 * NS_PER_S);
+    ck_assert_uint_eq(scene.n, 2);
+    expect_pair(0, GET, 1, OK_B);
+}
+END_TEST
+
+START_TEST(a_response_to_what_was_not_seen_is_not_taken_for_one_that_was_lost)
+{
+    request(GET);
+    response("HTTP/1.1 2");
+    conn_miss(&c, TO_CLIENT, 40);
+    conn_miss(&c, TO_SERVER, 50); /* a whole request */
+    response(OK_B);
+    scene_pass(&scene, 4 * NS_PER_S);
+    ck_assert_uint_eq(scene.n, 1);
+    scene_expect(&scene, 0, MSG_REQUEST, GET);
+}
+END_TEST
+
 START_TEST(connect_ends_http_quietly)
 {
     request("CONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -466,6 +555,12 @@ Suite *suite(void)
         a_lost_response_does_not_shift_the_others,
         a_hole_in_a_response_body_loses_that_response_only,
         pipelined_responses_behind_a_hole_are_not_paired_by_guess,
+        a_response_that_the_client_was_receiving_already_answers_something_else,
+        a_request_that_was_held_back_by_a_hole_finds_its_response,
+        the_response_behind_one_that_lost_its_head_finds_its_own_request,
+        a_lost_response_in_mid_stream_does_not_shift_the_others,
+        a_lost_interim_response_leaves_the_final_one_its_place,
+        a_response_to_what_was_not_seen_is_not_taken_for_one_that_was_lost,
         connect_ends_http_quietly,
         an_upgrade_ends_http_quietly,
         a_refused_upgrade_goes_on_with_http,
