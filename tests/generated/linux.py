@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""What Linux's TCP makes of segments whose copies differ: a model to compare with, made from the
+rules of tcp_input.c and from nothing of refrain's."""
+
+
+class Receiver:
+    """Segments in, bytes out. joins: whether pieces that touch become one in the queue of what came
+    too early; in the kernel that depends on how the network card's driver laid out its buffers."""
+
+    def __init__(self, joins):
+        self.joins = joins
+        self.out = bytearray()
+        self.queue = []  # of [start, end, bytes], by start
+
+    def segment(self, at, data):
+        end = at + len(data)
+        if end <= len(self.out):
+            return
+        if at <= len(self.out):
+            self.out += data[len(self.out) - at :]
+            self.drain()
+        else:
+            self.keep(at, end, data)
+
+    def drain(self):
+        while self.queue and self.queue[0][0] <= len(self.out):
+            start, end, data = self.queue.pop(0)
+            if end > len(self.out):
+                self.out += data[len(self.out) - start :]
+
+    def keep(self, at, end, data):
+        place = 0
+        for i, piece in enumerate(self.queue):
+            if at < piece[0]:
+                break
+            place = i + 1
+            if end <= piece[1]:
+                return  # an older piece has it all
+            if at == piece[0]:
+                del self.queue[i]  # a longer one replaces it
+                place = i
+                break
+            if self.joins and at == piece[1]:
+                piece[1], piece[2] = end, piece[2] + data
+                self.swallow(i, end)
+                return
+        self.queue.insert(place, [at, end, data])
+        self.swallow(place, end)
+
+    def swallow(self, i, end):
+        """Drops those behind piece i that it covers."""
+        while i + 1 < len(self.queue) and self.queue[i + 1][1] <= end:
+            del self.queue[i + 1]
+
+
+def read(segments):
+    """The stream as read, or None when two kernels might read it differently."""
+    readings = []
+    for joins in (False, True):
+        receiver = Receiver(joins)
+        for at, data in segments:
+            receiver.segment(at, data)
+        readings.append(bytes(receiver.out))
+    return readings[0] if readings[0] == readings[1] else None
