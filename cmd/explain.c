@@ -288,11 +288,11 @@ static int open_files(struct explain *x, struct reader_config *config)
         size_t len;
         r = limit_parse("input-file", value, &len, &limit, x->err);
         char *pattern = r == 0 ? mem_strdup(MEM_OTHER, value) : NULL;
-        if (r == 0 && !pattern)
-            r = err_sys(x->err, ENOMEM, "--input-file");
-        if (r == 0) {
+        if (pattern) {
             pattern[len] = '\0';
             r = file_list_make(&list, pattern, x->err);
+        } else if (r == 0) {
+            r = err_sys(x->err, ENOMEM, "--input-file");
         }
         for (size_t k = 0; k < list.n && r == 0; k++)
             r = merge_add(x->merge, list.paths[k], 100, x->err);

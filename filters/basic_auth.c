@@ -36,7 +36,7 @@ static int auth_open(struct filter **filterp, const struct options *options, str
     size_t n = rule_count(options, OPTION);
     if (n == 0)
         return 0;
-    struct basic_auth *f = mem_zalloc(MEM_OTHER, sizeof(*f) + n * sizeof(f->regexes[0]));
+    struct basic_auth *f = mem_zalloc(MEM_OTHER, sizeof(*f) + n * sizeof(struct regex *));
     if (!f)
         return err_sys(err, ENOMEM, "--" OPTION);
     f->base.ops = &filter_basic_auth;

@@ -47,7 +47,7 @@ static int if_open(struct filter **filterp, const struct options *options, struc
         n++;
     if (n == 0)
         return 0;
-    struct conditions *f = mem_zalloc(MEM_OTHER, sizeof(*f) + n * sizeof(f->conditions[0]));
+    struct conditions *f = mem_zalloc(MEM_OTHER, sizeof(*f) + n * sizeof(struct condition *));
     if (!f)
         return err_sys(err, ENOMEM, "--" OPTION);
     f->base.ops = &filter_if;

@@ -158,7 +158,8 @@ static void redact_multipart(struct redaction *r, struct span boundary)
         redact_whole_body(r);
         return;
     }
-    memcpy(mark, "\r\n--", 4);
+    static const uint8_t before[] = {'\r', '\n', '-', '-'};
+    memcpy(mark, before, sizeof(before));
     memcpy(mark + 4, boundary.ptr, boundary.len);
     const uint8_t *end = r->body.ptr + r->body.len;
     /* the first boundary has no line end before it */

@@ -33,7 +33,7 @@ static struct span decoded(struct span name, uint8_t *room)
         uint8_t c = name.ptr[i];
         if (c == '%' && i + 2 < name.len && hex_value(name.ptr[i + 1]) >= 0 &&
             hex_value(name.ptr[i + 2]) >= 0) {
-            c = (uint8_t)(hex_value(name.ptr[i + 1]) << 4 | hex_value(name.ptr[i + 2]));
+            c = (uint8_t)(hex_value(name.ptr[i + 1]) * 16 + hex_value(name.ptr[i + 2]));
             i += 2;
         } else if (c == '+') {
             c = ' ';

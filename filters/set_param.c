@@ -116,7 +116,7 @@ static enum verdict param_apply(struct filter *filter, const struct msg *msg,
         if (r == 0)
             r = http_edit_set_target(current, buf_span(&f->target), &next);
         msg_unref(current);
-        if (r < 0)
+        if (r != 0)
             return VERDICT_FAIL;
         current = next;
     }

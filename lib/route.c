@@ -35,7 +35,7 @@ static int open_conditions(struct stop *stop, struct err *err)
         n++;
     if (n == 0)
         return 0;
-    stop->conditions = mem_zalloc(MEM_OTHER, n * sizeof(*stop->conditions));
+    stop->conditions = mem_zalloc(MEM_OTHER, n * sizeof(struct condition *));
     if (!stop->conditions)
         return err_sys(err, ENOMEM, "--to-if");
     while (stop->n < n) {
