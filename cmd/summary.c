@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "lib/clock.h"
+#include "lib/regex.h"
 
 static int64_t started_ns;
 
@@ -218,6 +219,9 @@ static void print_text(FILE *f, const struct ledger *ledger, enum summary_when w
         print_input(f, a);
     for (size_t i = 0; (a = ledger_nth(ledger, ACCOUNT_OUTPUT, i)); i++)
         print_output(f, a);
+    if (regex_gave_up() > 0)
+        fprintf(f, "%s matches of regular expressions took too long and gave up\n",
+                grouped(regex_gave_up()).text);
     if (when == SUMMARY_RUNNING)
         return;
     if (ledger_balances(ledger, breach, sizeof(breach)))
@@ -269,6 +273,7 @@ static void print_json(FILE *f, const struct ledger *ledger, enum summary_when w
     json_object_set_new(o, "balanced",
                         json_boolean(ledger_balances(ledger, breach, sizeof(breach))));
     json_object_set_new(o, "loss", json_real(ledger_loss(ledger)));
+    json_object_set_new(o, "regex_gave_up", json_integer((json_int_t)regex_gave_up()));
     json_object_set_new(o, "inputs", inputs);
     json_object_set_new(o, "outputs", outputs);
     char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(9));

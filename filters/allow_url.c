@@ -8,14 +8,12 @@
 #include <errno.h>
 
 #include "filters/filters.h"
-#include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/regex.h"
 
 struct url {
     struct filter base;
     enum verdict if_match;
-    struct log_limit gave_up;
     size_t n;
     struct regex *regexes[];
 };
@@ -57,14 +55,7 @@ static int url_open(struct filter **filterp, const struct filter_ops *ops,
 static bool matches(struct url *f, struct regex *regex, struct span target)
 {
     enum regex_result result = regex_match(regex, target);
-    if (result != REGEX_GAVE_UP)
-        return result == REGEX_MATCH;
-    if (log_limit(&f->gave_up))
-        log_warn(f->base.ops->name,
-                 "\"%s\" takes too long on a target of %zu bytes: such requests are dropped%s",
-                 regex_pattern(regex), target.len,
-                 f->if_match == VERDICT_PASS ? " unless another expression matches" : "");
-    return f->if_match == VERDICT_DROP;
+    return result == REGEX_GAVE_UP ? f->if_match == VERDICT_DROP : result == REGEX_MATCH;
 }
 
 static enum verdict url_apply(struct filter *filter, const struct msg *msg, const struct msg **out)

@@ -11,6 +11,7 @@
 #include "filters/rule.h"
 #include "lib/lookup.h"
 #include "lib/mem.h"
+#include "lib/regex.h"
 
 #define OPTION "http-basic-auth-filter"
 #define CREDENTIALS_MAX 4096 /* bytes of base64 */

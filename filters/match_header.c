@@ -9,6 +9,7 @@
 #include "filters/filters.h"
 #include "filters/rule.h"
 #include "lib/mem.h"
+#include "lib/regex.h"
 
 struct match_rule {
     const char *text;
@@ -52,7 +53,7 @@ static int match_open(struct filter **filterp, const struct filter_ops *ops,
         rule->text = options_nth(options, ops->name, f->n);
         r = rule_field(ops->name, rule->text, &rule->name, &pattern, err);
         if (r == 0)
-            r = regex_new(&rule->regex, ops->name, pattern, err);
+            r = regex_new_tail(&rule->regex, ops->name, rule->text, pattern, err);
         f->n++;
     }
     if (r < 0) {

@@ -12,13 +12,14 @@
 #include "lib/http_edit.h"
 #include "lib/lookup.h"
 #include "lib/mem.h"
+#include "lib/replacement.h"
 
 #define RESULT_MAX (1 << 20)
 
 struct rewrite_rule {
     struct span name; /* of the field; empty for the target */
     struct regex *regex;
-    struct template *template;
+    struct replacement *replacement;
 };
 
 struct rewrite {
@@ -35,7 +36,7 @@ static void rewrite_close(struct filter *filter)
     struct rewrite *f = container_of(filter, struct rewrite, base);
     for (size_t i = 0; i < f->n; i++) {
         regex_free(f->rules[i].regex);
-        template_free(f->rules[i].template);
+        replacement_free(f->rules[i].replacement);
     }
     buf_fini(&f->result);
     mem_free(f);
@@ -55,8 +56,17 @@ static int read_rule(struct rewrite_rule *rule, const char *option, const char *
     if (pattern.len == 0)
         return err_usage(err, "--%s \"%s\": at character %zu: expected a regular expression",
                          option, text, (size_t)(rest - text) + 1);
-    int r = rule_regex(&rule->regex, option, (const char *)pattern.ptr, pattern.len, err);
-    return r < 0 ? r : template_new(&rule->template, rule->regex, option, replacement, err);
+    const struct regex_part part = {
+        .option = option,
+        .text = text,
+        .at = (size_t)(rest - text),
+        .len = pattern.len,
+        .separator = separator,
+    };
+    int r = regex_new_part(&rule->regex, &part, err);
+    if (r == 0 && replacement_new(&rule->replacement, rule->regex, replacement) < 0)
+        r = err_sys(err, ENOMEM, "--%s", option);
+    return r;
 }
 
 static int open_rule(struct rewrite *f, const char *text, struct err *err)
@@ -96,9 +106,7 @@ static enum regex_result new_value(struct rewrite *f, const struct rewrite_rule 
                                    struct span value)
 {
     buf_consume(&f->result, buf_span(&f->result).len);
-    if (regex_match(rule->regex, value) == REGEX_NO_MATCH)
-        return REGEX_NO_MATCH;
-    return regex_replace(rule->regex, rule->template, value, &f->result);
+    return replacement_apply(rule->replacement, rule->regex, value, &f->result);
 }
 
 static enum verdict url_apply(struct filter *filter, const struct msg *msg, const struct msg **out)

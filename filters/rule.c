@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "filters/rule.h"
 
-#include <errno.h>
 #include <string.h>
 
 #include "lib/http.h"
-#include "lib/mem.h"
 
 size_t rule_count(const struct options *options, const char *option)
 {
@@ -43,17 +41,4 @@ int rule_field(const char *option, const char *text, struct span *name, const ch
                          len + 1);
     *rest = colon + 1 + strspn(colon + 1, " \t");
     return 0;
-}
-
-int rule_regex(struct regex **regexp, const char *option, const char *pattern, size_t len,
-               struct err *err)
-{
-    char *copy = mem_alloc(MEM_OTHER, len + 1);
-    if (!copy)
-        return err_sys(err, ENOMEM, "--%s", option);
-    memcpy(copy, pattern, len);
-    copy[len] = '\0';
-    int r = regex_new(regexp, option, copy, err);
-    mem_free(copy);
-    return r;
 }

@@ -5,7 +5,6 @@
 
 #include "lib/err.h"
 #include "lib/options.h"
-#include "lib/regex.h"
 #include "lib/span.h"
 
 /* How many values the option has. */
@@ -18,7 +17,3 @@ bool rule_split(const char *text, char separator, struct span *left, const char 
  * space before it left out. Errors show where. */
 MUST_CHECK int rule_field(const char *option, const char *text, struct span *name,
                           const char **rest, struct err *err);
-
-/* A regular expression that is the len bytes at pattern. */
-MUST_CHECK int rule_regex(struct regex **regexp, const char *option, const char *pattern,
-                          size_t len, struct err *err);

@@ -67,8 +67,7 @@ static int parse_regex(struct condition *c, struct span value, struct err *err)
 {
     if (value.len == 0)
         return bad(c, value, err, "a regular expression");
-    /* value reaches to the end of text, which ends in NUL */
-    return regex_new(&c->regex, c->option, (const char *)value.ptr, err);
+    return regex_new_tail(&c->regex, c->option, c->text, (const char *)value.ptr, err);
 }
 
 static int parse_named(struct condition *c, struct span value, struct err *err)

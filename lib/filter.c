@@ -3,16 +3,11 @@
 
 #include <errno.h>
 
-#include "lib/fates.h"
 #include "lib/mem.h"
-
-/* Requests whose fate is remembered for their responses. */
-#define REMEMBERED 65536
 
 struct filter_chain {
     void (*watch)(void *arg, const struct filter_step *step); /* may be NULL */
     void *watch_arg;
-    struct fates *fates; /* what became of recent requests; NULL for an empty chain */
     size_t n;
     struct filter *filters[];
 };
@@ -32,8 +27,6 @@ int filter_chain_new(struct filter_chain **chainp, const struct filter_ops *cons
         if (filter)
             chain->filters[chain->n++] = filter;
     }
-    if (r == 0 && chain->n > 0 && fates_new(&chain->fates, REMEMBERED) < 0)
-        r = err_sys(err, ENOMEM, "filters");
     if (r < 0) {
         filter_chain_free(chain);
         return r;
@@ -48,7 +41,6 @@ void filter_chain_free(struct filter_chain *chain)
         return;
     for (size_t i = 0; i < chain->n; i++)
         chain->filters[i]->ops->close(chain->filters[i]);
-    fates_free(chain->fates);
     mem_free(chain);
 }
 
@@ -136,21 +128,5 @@ enum verdict filter_chain_rewrite(struct filter_chain *chain, const struct msg *
 {
     enum verdict verdict = change(chain, FILTER_REWRITE, msg, out);
     assert(verdict != VERDICT_DROP);
-    return verdict;
-}
-
-enum verdict filter_chain_apply(struct filter_chain *chain, const struct msg *msg,
-                                const struct msg **out)
-{
-    if (chain->n == 0)
-        return VERDICT_PASS;
-    /* a response shares its request's fate, and one whose request was never judged passes nothing
-     * that a request would have been asked for */
-    if (msg->type != MSG_REQUEST)
-        return fates_get(chain->fates, msg_id(msg)) == VERDICT_PASS ? VERDICT_PASS : VERDICT_DROP;
-    enum verdict verdict = filter_chain_judge(chain, msg);
-    if (verdict == VERDICT_PASS)
-        verdict = filter_chain_rewrite(chain, msg, out);
-    fates_put(chain->fates, msg_id(msg), verdict == VERDICT_REPLACE ? VERDICT_PASS : verdict);
     return verdict;
 }

@@ -70,7 +70,3 @@ enum verdict filter_chain_judge(struct filter_chain *chain, const struct msg *ms
  * equal message), or VERDICT_FAIL. Borrows msg. */
 enum verdict filter_chain_rewrite(struct filter_chain *chain, const struct msg *msg,
                                   const struct msg **out);
-/* Both, on a request, or what its request's fate was on a response. Borrows msg; *out is set for
- * VERDICT_REPLACE. */
-enum verdict filter_chain_apply(struct filter_chain *chain, const struct msg *msg,
-                                const struct msg **out);

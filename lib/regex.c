@@ -2,15 +2,16 @@
 #include "lib/regex.h"
 
 #include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
 #include "lib/clock.h"
+#include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/regex_syntax.h"
 
 /* What bounds the cost of a match. PCRE2 counts points where it may go back, for each place where a
  * match may begin; between two such points it may run over the whole subject, at about 0.3 ns a
@@ -21,6 +22,9 @@
 #define MIN_POINTS 64
 #define MAX_POINTS 20000
 #define WHOLE_LEN 128 /* shorter subjects are searched in one stride */
+#define QUICK_LEN 1024 /* these too, at first, with so few points that no clock is needed: */
+#define QUICK_BYTES (UINT32_C(8) << 20) /* the product of places, points and bytes */
+#define LOOK_EVERY 16 /* matches in one subject, between two looks at the clock */
 #define FIRST_STRIDE 16
 #define MAX_STRIDE 64
 #define CHEAP_NS (10 * NS_PER_US) /* a stride that took less may be followed by a longer one */
@@ -37,9 +41,13 @@ struct regex {
     pcre2_match_context *limits;
     pcre2_match_data *data;
     pcre2_jit_stack *stack;
+    struct log_limit log_limit;
     bool anchored;
+    bool jit;
     char *pattern;
 };
+
+static atomic_uint_fast64_t given_up;
 
 static void *allocate(PCRE2_SIZE size, void *unused)
 {
@@ -53,36 +61,51 @@ static void release(void *ptr, void *unused)
     mem_free(ptr);
 }
 
-static int refuse(const char *option, const char *pattern, int code, size_t offset, struct err *err)
+/* The message, and the character of the text that it is about. */
+static int refuse(const struct regex_part *part, int code, size_t offset, struct err *err)
 {
-    PCRE2_UCHAR text[160];
-    pcre2_get_error_message(code, text, sizeof(text));
-    return err_usage(err, "--%s \"%s\": %s at character %zu", option, pattern, (const char *)text,
-                     offset > 0 ? offset : 1);
+    PCRE2_UCHAR message[160];
+    struct span pattern = span_of(part->text + part->at, part->len);
+    size_t origin = regex_syntax_origin(pattern, part->separator, offset);
+    if (origin >= part->len && part->len > 0)
+        origin = part->len - 1;
+    pcre2_get_error_message(code, message, sizeof(message));
+    return err_usage(err, "--%s \"%s\": %s at character %zu", part->option, part->text,
+                     (const char *)message, part->at + origin + 1);
 }
 
-/* $ is the end only, as in RE2. */
-static int compile(struct regex *re, const char *option, const char *pattern, struct err *err)
+/* As RE2 has it: $ is the end only, and with (?m) ^ also stands behind a last LF. */
+#define COMPILE_OPTIONS                                                                            \
+    (PCRE2_DOLLAR_ENDONLY | PCRE2_ALT_CIRCUMFLEX | PCRE2_NEVER_UTF | PCRE2_USE_OFFSET_LIMIT)
+
+static int compile(struct regex *re, const struct regex_part *part, struct err *err)
 {
     int code;
     PCRE2_SIZE offset;
+    struct span pattern = span_of(part->text + part->at, part->len);
+    if (part->len > MAX_PATTERN)
+        return err_usage(err, "--%s: an expression of %zu bytes; at most %d are possible",
+                         part->option, part->len, MAX_PATTERN);
+    char *translated = mem_alloc(MEM_OTHER, part->len * REGEX_SYNTAX_GROWTH + 1);
     pcre2_compile_context *context = pcre2_compile_context_create(re->general);
-    if (!context)
-        return err_sys(err, ENOMEM, "--%s", option);
-    pcre2_set_max_pattern_length(context, MAX_PATTERN);
-    re->code = pcre2_compile((PCRE2_SPTR)pattern, PCRE2_ZERO_TERMINATED,
-                             PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_UTF | PCRE2_USE_OFFSET_LIMIT, &code,
-                             &offset, context);
+    if (translated && context) {
+        pcre2_set_newline(context, PCRE2_NEWLINE_LF);
+        re->code = pcre2_compile((PCRE2_SPTR)translated,
+                                 regex_syntax(translated, pattern, part->separator),
+                                 COMPILE_OPTIONS, &code, &offset, context);
+    }
+    bool no_memory = !translated || !context || (!re->code && code == PCRE2_ERROR_HEAP_FAILED);
     pcre2_compile_context_free(context);
-    if (!re->code && code == PCRE2_ERROR_HEAP_FAILED)
-        return err_sys(err, ENOMEM, "--%s", option);
+    mem_free(translated);
+    if (no_memory)
+        return err_sys(err, ENOMEM, "--%s", part->option);
     if (!re->code)
-        return refuse(option, pattern, code, offset, err);
+        return refuse(part, code, offset, err);
     uint32_t all = 0;
     pcre2_pattern_info(re->code, PCRE2_INFO_ALLOPTIONS, &all);
     re->anchored = (all & PCRE2_ANCHORED) != 0;
     /* where there is no JIT the interpreter takes over, under the same limits */
-    (void)pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE);
+    re->jit = pcre2_jit_compile(re->code, PCRE2_JIT_COMPLETE) == 0;
     return 0;
 }
 
@@ -99,23 +122,42 @@ static int prepare(struct regex *re, const char *option, struct err *err)
     return 0;
 }
 
-int regex_new(struct regex **regexp, const char *option, const char *pattern, struct err *err)
+int regex_new_part(struct regex **regexp, const struct regex_part *part, struct err *err)
 {
     struct regex *re = mem_zalloc(MEM_OTHER, sizeof(*re));
     if (!re)
-        return err_sys(err, ENOMEM, "--%s", option);
-    re->pattern = mem_strdup(MEM_OTHER, pattern);
+        return err_sys(err, ENOMEM, "--%s", part->option);
+    re->pattern = mem_alloc(MEM_OTHER, part->len + 1);
     re->general = pcre2_general_context_create(allocate, release, NULL);
-    int r = re->pattern && re->general ? compile(re, option, pattern, err)
-                                       : err_sys(err, ENOMEM, "--%s", option);
+    int r = re->pattern && re->general ? compile(re, part, err)
+                                       : err_sys(err, ENOMEM, "--%s", part->option);
     if (r == 0)
-        r = prepare(re, option, err);
+        r = prepare(re, part->option, err);
     if (r < 0) {
         regex_free(re);
         return r;
     }
+    memcpy(re->pattern, part->text + part->at, part->len);
+    re->pattern[part->len] = '\0';
     *regexp = re;
     return 0;
+}
+
+int regex_new_tail(struct regex **regexp, const char *option, const char *text, const char *pattern,
+                   struct err *err)
+{
+    const struct regex_part tail = {
+        .option = option,
+        .text = text,
+        .at = (size_t)(pattern - text),
+        .len = strlen(pattern),
+    };
+    return regex_new_part(regexp, &tail, err);
+}
+
+int regex_new(struct regex **regexp, const char *option, const char *pattern, struct err *err)
+{
+    return regex_new_tail(regexp, option, pattern, pattern, err);
 }
 
 void regex_free(struct regex *re)
@@ -131,16 +173,13 @@ void regex_free(struct regex *re)
     mem_free(re);
 }
 
-const char *regex_pattern(const struct regex *re)
+static uint32_t between(uint32_t low, uint64_t n, uint32_t high)
 {
-    return re->pattern;
+    return n < low ? low : n > high ? high : (uint32_t)n;
 }
 
-static void set_points(struct regex *re, size_t len)
+static void set_points(struct regex *re, uint32_t points)
 {
-    uint32_t points =
-        len > POINT_BYTES / MIN_POINTS ? MIN_POINTS : POINT_BYTES / (uint32_t)(len + 1);
-    points = points > MAX_POINTS ? MAX_POINTS : points < MIN_POINTS ? MIN_POINTS : points;
     pcre2_set_match_limit(re->limits, points);
     pcre2_set_depth_limit(re->limits, points);
 }
@@ -148,9 +187,11 @@ static void set_points(struct regex *re, size_t len)
 /* A match that begins at one of stride places from start on. */
 static int try(struct regex *re, struct span s, size_t start, size_t stride)
 {
+    PCRE2_SPTR bytes = s.ptr ? s.ptr : (PCRE2_SPTR) "";
     pcre2_set_offset_limit(re->limits, start + stride - 1);
-    return pcre2_match(re->code, s.ptr ? s.ptr : (PCRE2_SPTR) "", s.len, start, 0, re->data,
-                       re->limits);
+    /* the same, but for checks of arguments */
+    return re->jit ? pcre2_jit_match(re->code, bytes, s.len, start, 0, re->data, re->limits)
+                   : pcre2_match(re->code, bytes, s.len, start, 0, re->data, re->limits);
 }
 
 /* Of what try() said: true when it settles the matter. */
@@ -162,17 +203,27 @@ static bool settled(int rc, enum regex_result *result)
     return true;
 }
 
-static enum regex_result match_in_strides(struct regex *re, struct span s)
+/* CPU time since the first look at the clock in this search. */
+static int64_t spent_ns(struct regex_search *x)
+{
+    int64_t now = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
+    if (x->begin_ns == 0)
+        x->begin_ns = now;
+    return now - x->begin_ns;
+}
+
+static enum regex_result next_in_strides(struct regex *re, struct regex_search *x)
 {
     enum regex_result result = REGEX_NO_MATCH;
-    size_t start = 0, stride = FIRST_STRIDE;
-    int64_t begin = clock_read_ns(CLOCK_THREAD_CPUTIME_ID), last = begin;
-    while (!settled(try(re, s, start, stride), &result)) {
+    size_t start = x->at, stride = FIRST_STRIDE;
+    set_points(re, between(MIN_POINTS, POINT_BYTES / (x->subject.len + 1), MAX_POINTS));
+    int64_t last = spent_ns(x);
+    while (!settled(try(re, x->subject, start, stride), &result)) {
         start += stride;
-        if (start > s.len)
+        if (start > x->subject.len)
             return REGEX_NO_MATCH;
-        int64_t now = clock_read_ns(CLOCK_THREAD_CPUTIME_ID);
-        if (now - begin > BUDGET_NS)
+        int64_t now = spent_ns(x);
+        if (now > BUDGET_NS)
             return REGEX_GAVE_UP;
         if (now - last < CHEAP_NS && stride < MAX_STRIDE)
             stride *= 2;
@@ -181,118 +232,64 @@ static enum regex_result match_in_strides(struct regex *re, struct span s)
     return result;
 }
 
-enum regex_result regex_match(struct regex *re, struct span s)
+static enum regex_result search(struct regex *re, struct regex_search *x)
 {
     enum regex_result result = REGEX_NO_MATCH;
-    set_points(re, s.len);
-    if (!re->anchored && s.len > WHOLE_LEN)
-        return match_in_strides(re, s);
-    settled(try(re, s, 0, s.len + 1), &result);
+    size_t len = x->subject.len, places = len - x->at + 1;
+    assert(x->at <= len);
+    if (++x->searches % LOOK_EVERY == 0 && spent_ns(x) > BUDGET_NS)
+        return REGEX_GAVE_UP;
+    bool whole = re->anchored || len <= WHOLE_LEN;
+    if (!whole && len > QUICK_LEN)
+        return next_in_strides(re, x);
+    set_points(re, whole ? between(MIN_POINTS, POINT_BYTES / (len + 1), MAX_POINTS)
+                         : between(1, QUICK_BYTES / (places * len), MAX_POINTS));
+    int rc = try(re, x->subject, x->at, places);
+    if (rc == PCRE2_ERROR_MATCHLIMIT && !whole)
+        return next_in_strides(re, x);
+    settled(rc, &result);
     return result;
 }
 
-/* --- replacing --- */
-
-/* In PCRE2's syntax, where only $ means something. */
-struct template
+enum regex_result regex_next(struct regex *re, struct regex_search *x)
 {
-    char *text;
-};
-
-static bool is_name(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    enum regex_result result = search(re, x);
+    if (result != REGEX_GAVE_UP)
+        return result;
+    atomic_fetch_add_explicit(&given_up, 1, memory_order_relaxed);
+    if (log_limit(&re->log_limit))
+        log_warn("filter",
+                 "\"%s\" takes too long on %zu bytes, and gave up: what it was to decide on "
+                 "does not pass",
+                 re->pattern, x->subject.len);
+    return result;
 }
 
-/* The group of that name or number; -1: there is none. */
-static int group_of(const struct regex *re, const char *name, size_t len)
+uint64_t regex_gave_up(void)
 {
-    char copy[64];
-    uint32_t groups = 0;
-    size_t digits = strspn(name, "0123456789");
-    pcre2_pattern_info(re->code, PCRE2_INFO_CAPTURECOUNT, &groups);
-    if (len == 0 || len >= sizeof(copy))
-        return -1;
-    memcpy(copy, name, len);
-    copy[len] = '\0';
-    if (digits >= len) {
-        unsigned long n = len < 6 ? strtoul(copy, NULL, 10) : UINT32_MAX;
-        return n <= groups ? (int)n : -1;
-    }
-    int n = pcre2_substring_number_from_name(re->code, (PCRE2_SPTR)copy);
-    return n >= 0 ? n : -1;
+    return atomic_load_explicit(&given_up, memory_order_relaxed);
 }
 
-/* Appends what stands for the $ at p; returns behind it. */
-static const char *translate_dollar(const struct regex *re, const char *p, char **out)
+bool regex_group(const struct regex *re, unsigned n, size_t *start, size_t *end)
 {
-    bool braces = p[1] == '{';
-    const char *name = p + 1 + braces;
-    size_t len = 0;
-    while (is_name(name[len]))
-        len++;
-    if (p[1] == '$' || len == 0 || (braces && name[len] != '}')) {
-        memcpy(*out, "$$", 2); /* a dollar */
-        *out += 2;
-        return p + (p[1] == '$' ? 2 : 1);
-    }
-    int group = group_of(re, name, len);
-    if (group >= 0)
-        *out += snprintf(*out, 16, "${%d}", group);
-    return name + len + braces;
+    const PCRE2_SIZE *at = pcre2_get_ovector_pointer(re->data);
+    /* \K can put the start behind the end */
+    if (n >= pcre2_get_ovector_count(re->data) || at[2 * n] == PCRE2_UNSET ||
+        at[2 * n + 1] < at[2 * n])
+        return false;
+    *start = at[2 * n];
+    *end = at[2 * n + 1];
+    return true;
 }
 
-int template_new(struct template **templatep, const struct regex *regex, const char *option,
-                 const char *text, struct err *err)
+int regex_group_named(const struct regex *re, const char *name)
 {
-    struct template *t = mem_zalloc(MEM_OTHER, sizeof(*t));
-    /* "$1" becomes "${1}", and "$" becomes "$$": three bytes more for each at most */
-    if (t)
-        t->text = mem_zalloc(MEM_OTHER, strlen(text) * 4 + 16);
-    if (!t || !t->text) {
-        template_free(t);
-        return err_sys(err, ENOMEM, "--%s", option);
-    }
-    char *out = t->text;
-    for (const char *p = text; *p;) {
-        if (*p == '$')
-            p = translate_dollar(regex, p, &out);
-        else
-            *out++ = *p++;
-    }
-    *templatep = t;
-    return 0;
+    int n = pcre2_substring_number_from_name(re->code, (PCRE2_SPTR)name);
+    return n > 0 ? n : -1;
 }
 
-void template_free(struct template *template)
+enum regex_result regex_match(struct regex *re, struct span subject)
 {
-    if (!template)
-        return;
-    mem_free(template->text);
-    mem_free(template);
-}
-
-enum regex_result regex_replace(struct regex *re, const struct template *template, struct span s,
-                                struct buf *out)
-{
-    PCRE2_SIZE room = s.len * 2 + 256;
-    for (;;) {
-        if (buf_reserve(out, room) < 0)
-            return REGEX_GAVE_UP;
-        PCRE2_SIZE len = buf_room(out);
-        set_points(re, s.len);
-        pcre2_set_offset_limit(re->limits, s.len);
-        int rc = pcre2_substitute(re->code, s.ptr ? s.ptr : (PCRE2_SPTR) "", s.len, 0,
-                                  PCRE2_SUBSTITUTE_GLOBAL | PCRE2_SUBSTITUTE_UNSET_EMPTY |
-                                      PCRE2_SUBSTITUTE_OVERFLOW_LENGTH,
-                                  re->data, re->limits, (PCRE2_SPTR) template->text,
-                                  PCRE2_ZERO_TERMINATED, buf_tail(out), &len);
-        if (rc == PCRE2_ERROR_NOMEMORY && len > room) {
-            room = len;
-            continue;
-        }
-        if (rc > 0)
-            buf_commit(out, len);
-        return rc > 0 ? REGEX_MATCH : rc == 0 ? REGEX_NO_MATCH : REGEX_GAVE_UP;
-    }
+    struct regex_search search = {.subject = subject};
+    return regex_next(re, &search);
 }

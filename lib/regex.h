@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Regular expressions over bytes that a stranger chose: PCRE2 with JIT, where no match may cost
  * more than a few milliseconds, whatever the pattern and the subject. Patterns that gor takes (RE2)
- * mean the same here: bytes instead of UTF-8 is the difference, so \x{100} is refused, and a '.'
- * is one byte. An expression belongs to one thread. */
+ * mean the same here. The differences: they are matched byte by byte and not as UTF-8, so \x{100}
+ * is refused and '.' is one byte; an assertion that is repeated ("^*") and a group whose name
+ * begins with a digit are refused. What PCRE2 has besides (look-around, back references) may be
+ * used. An expression belongs to one thread. */
 #pragma once
 
 #include "lib/base.h"
-#include "lib/buf.h"
 #include "lib/err.h"
 #include "lib/span.h"
 
@@ -16,6 +17,19 @@ struct regex;
  * pattern and the character. */
 MUST_CHECK int regex_new(struct regex **regexp, const char *option, const char *pattern,
                          struct err *err);
+/* A pattern that is only a part of what the user wrote, from character at (counted from 0) on; the
+ * error shows all of it, and points into it. separator: what ends patterns of that kind, and has a
+ * backslash before it where it does not, which is no part of the pattern; 0: none. */
+struct regex_part {
+    const char *option, *text;
+    size_t at, len;
+    char separator;
+};
+MUST_CHECK int regex_new_part(struct regex **regexp, const struct regex_part *part,
+                              struct err *err);
+/* The part of text from pattern on, with no separator. */
+MUST_CHECK int regex_new_tail(struct regex **regexp, const char *option, const char *text,
+                              const char *pattern, struct err *err);
 void regex_free(struct regex *regex);
 
 enum regex_result {
@@ -27,18 +41,21 @@ enum regex_result {
 /* Anywhere in subject, unless the pattern is anchored. */
 enum regex_result regex_match(struct regex *regex, struct span subject);
 
-/* A replacement in Go's syntax, as gor takes it: $1, ${1}, $name and ${name} stand for groups, $0
- * for the whole match and $$ for a dollar. The longest name counts, so $1x is the group named 1x; a
- * group that does not exist is empty. Bound to the expression that it was made for. */
-struct template;
-MUST_CHECK int template_new(struct template **templatep, const struct regex *regex,
-                            const char *option, const char *text, struct err *err);
-void template_free(struct template *template);
+/* Match after match in one subject, with one bound on the cost of all. {.subject = …} to begin. */
+struct regex_search {
+    struct span subject;
+    size_t at; /* where the next match may begin: the caller moves it; at most subject.len */
+    /* --- inside --- */
+    int64_t begin_ns; /* CPU time of the thread; 0: the clock was not looked at */
+    unsigned searches;
+};
+enum regex_result regex_next(struct regex *regex, struct regex_search *search);
 
-/* Replaces all matches in subject: appends the result to out. REGEX_NO_MATCH: out is as before.
- * REGEX_GAVE_UP: too much work, no memory, or too long for out. */
-enum regex_result regex_replace(struct regex *regex, const struct template *template,
-                                struct span subject, struct buf *out);
+/* Offsets in the subject of group n of the last match that was found; 0 is all of it. False: there
+ * is no such group, or it took no part. */
+bool regex_group(const struct regex *regex, unsigned n, size_t *start, size_t *end);
+/* The number of the group of that name; -1: there is none. */
+int regex_group_named(const struct regex *regex, const char *name);
 
-/* The pattern, as it was given. */
-const char *regex_pattern(const struct regex *regex);
+/* How many matches of this process gave up. Any thread. */
+uint64_t regex_gave_up(void);

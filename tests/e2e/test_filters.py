@@ -90,6 +90,7 @@ def hostile_regex(case):
         passed, result = run(case, payloads, option, "^/(a+)+$")
         equal(len(passed), 0, f"requests that pass {option}: what cannot be told is dropped")
         check("takes too long" in result.stderr, "no word about it")
+        equal(result.summary["regex_gave_up"], 1, "matches that gave up")
 
 
 @test("each of gor's judges drops and lets pass through the binary")

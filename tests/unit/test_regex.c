@@ -51,6 +51,30 @@ START_TEST(patterns_of_gor_mean_the_same)
          REGEX_MATCH},
         {"\\bfoo\\b", "/foo/", REGEX_MATCH},
         {"\\bfoo\\b", "/xfoo/", REGEX_NO_MATCH},
+        /* what PCRE2 would read in another way */
+        {"^\\s$", "\v", REGEX_NO_MATCH},
+        {"^\\S$", "\v", REGEX_MATCH},
+        {"^[\\s]$", "\v", REGEX_NO_MATCH},
+        {"^[\\s]$", "\t", REGEX_MATCH},
+        {"^[^\\s]$", "\v", REGEX_MATCH},
+        {"^[\\S]$", "\v", REGEX_MATCH},
+        {"^[^\\S]$", " ", REGEX_MATCH},
+        {"^\\v$", "\n", REGEX_NO_MATCH},
+        {"^\\v$", "\v", REGEX_MATCH},
+        {"^a{,2}$", "a{,2}", REGEX_MATCH},
+        {"^a{,2}$", "aa", REGEX_NO_MATCH},
+        {"^a{2,}$", "aaa", REGEX_MATCH},
+        {"^[a{,2}]$", "{", REGEX_MATCH},
+        {"^[]\\s]$", "]", REGEX_MATCH},
+        {"^[^]]$", "]", REGEX_NO_MATCH},
+        {"^[[:space:]x]\\s$", "x ", REGEX_MATCH},
+        {"^[[x]\\s$", "[ ", REGEX_MATCH},
+        {"\\Q\\s[\\E\\s", "\\s[ ", REGEX_MATCH},
+        {"(?m)^$", "a\n", REGEX_MATCH},
+        {"(?m)^b", "a\rb", REGEX_NO_MATCH},
+        {"(?s)a.b", "a\nb", REGEX_MATCH},
+        {"a.b", "a\nb", REGEX_NO_MATCH},
+        {"a.b", "a\rb", REGEX_MATCH},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++)
         ck_assert_msg(match(cases[i].pattern, cases[i].subject) == cases[i].result, "%s on \"%s\"",
@@ -64,7 +88,7 @@ START_TEST(a_pattern_that_does_not_compile_is_refused_with_its_place)
         const char *pattern, *text;
     } cases[] = {
         {"(a", "--http-allow-url \"(a\": missing closing parenthesis at character 2"},
-        {"a)", "--http-allow-url \"a)\": unmatched closing parenthesis at character 1"},
+        {"a)", "--http-allow-url \"a)\": unmatched closing parenthesis at character 2"},
         {"[a", "--http-allow-url \"[a\": missing terminating ] for character class at character 2"},
         {"a**", NULL},
         {"*a", NULL},
@@ -80,6 +104,49 @@ START_TEST(a_pattern_that_does_not_compile_is_refused_with_its_place)
         if (cases[i].text)
             ck_assert_str_eq(err.text, cases[i].text);
         ck_assert_ptr_nonnull(strstr(err.text, cases[i].pattern));
+    }
+}
+END_TEST
+
+/* Of "NAME: PATTERN,REST" and the like. */
+START_TEST(a_part_of_a_rule_is_read_without_its_separator)
+{
+    static const struct {
+        const char *text;
+        size_t at, len;
+        char separator;
+        const char *subject, *error;
+    } cases[] = {
+        {"a\\:b:c", 0, 4, ':', "a:b", NULL},
+        {"(?\\:a)+b:c", 0, 8, ':', "aab", NULL},
+        {"X: a{1\\,2}b,c", 3, 8, ',', "aab", NULL},
+        {"X: \\Qa\\,b\\E,c", 3, 8, ',', "a,b", NULL},
+        {"a\\,b:c", 0, 4, ':', "a,b", NULL},
+        {"X: a(b,c", 3, 3, ',', NULL,
+         "--o \"X: a(b,c\": missing closing parenthesis at character 6"},
+        {"a{1\\,2}{,9}\\s):c", 0, 14, ':', NULL,
+         "--o \"a{1\\,2}{,9}\\s):c\": unmatched closing parenthesis at character 14"},
+        {"\\s[[:foo:]]:c", 0, 11, ':', NULL,
+         "--o \"\\s[[:foo:]]:c\": unknown POSIX class name at character 6"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct err err = {.status = STATUS_DONE};
+        struct regex *re = NULL;
+        const struct regex_part part = {.option = "o",
+                                        .text = cases[i].text,
+                                        .at = cases[i].at,
+                                        .len = cases[i].len,
+                                        .separator = cases[i].separator};
+        int r = regex_new_part(&re, &part, &err);
+        if (cases[i].error) {
+            ck_assert_int_lt(r, 0);
+            ck_assert_str_eq(err.text, cases[i].error);
+            continue;
+        }
+        ck_assert_msg(r == 0, "%s: %s", cases[i].text, err.text);
+        ck_assert_msg(regex_match(re, span_str(cases[i].subject)) == REGEX_MATCH, "%s",
+                      cases[i].text);
+        regex_free(re);
     }
 }
 END_TEST
@@ -242,10 +309,12 @@ END_TEST
 START_TEST(one_that_would_take_for_ever_gives_up)
 {
     static char subject[8193];
+    uint64_t before = regex_gave_up();
     memset(subject, 'a', 8192);
     subject[8191] = '!';
     ck_assert_int_eq(match("^(a+)+$", subject), REGEX_GAVE_UP);
     ck_assert_int_eq(match("(x?a+)+$", subject), REGEX_GAVE_UP);
+    ck_assert_uint_eq(regex_gave_up(), before + 2);
     memcpy(subject, "!", 2);
     ck_assert_int_eq(match("^(a+)+$", subject), REGEX_NO_MATCH);
 }
@@ -256,6 +325,7 @@ Suite *suite(void)
     const TTest *const tests[] = {
         patterns_of_gor_mean_the_same,
         a_pattern_that_does_not_compile_is_refused_with_its_place,
+        a_part_of_a_rule_is_read_without_its_separator,
         a_match_is_found_wherever_it_begins,
         looking_back_works_at_every_place,
         ordinary_expressions_do_not_give_up,
