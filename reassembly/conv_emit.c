@@ -57,8 +57,8 @@ static void emit_request(struct conv_env *env, struct flow *f, struct msg *msg,
 {
     book_one(conv_books(env), msg->flags & MSG_CUT ? BOOK_REQ_SHORT : BOOK_REQ_COMPLETE);
     f->upgrade |= msg->http.upgrade;
-    if (msg->http.head_len == 0 &&
-        !env->config.binary) /* HTTP/0.9: neither the answer nor what follows is framed */
+    /* HTTP/0.9: neither the answer nor what follows is framed */
+    if (msg->http.head_len == 0 && !env->config.binary)
         f->half[TO_SERVER].reading = f->half[TO_CLIENT].reading = READ_NOTHING;
     struct span method = msg_method(msg);
     uint8_t answer = span_eq(method, span_str("HEAD"))      ? ANSWER_HEAD
@@ -106,6 +106,16 @@ static void pop_answered(struct flow *f, uint32_t seq)
         note_answered(f);
 }
 
+/* The server has agreed to another protocol. */
+static void end_http(struct conv_env *env, struct flow *f, const struct msg *msg)
+{
+    struct http_field to;
+    f->half[TO_SERVER].reading = f->half[TO_CLIENT].reading = READ_NOTHING;
+    if (http_field_find(msg_payload(msg), &msg->http, span_str("Upgrade"), &to) &&
+        span_eq_nocase(to.value, span_str("h2c")))
+        book_one(conv_books(env), BOOK_FLOWS_H2C);
+}
+
 /* A whole response. Takes msg. */
 static void emit_response(struct conv_env *env, struct flow *f, struct msg *msg,
                           const struct partial *p)
@@ -132,7 +142,7 @@ static void emit_response(struct conv_env *env, struct flow *f, struct msg *msg,
     msg->latency_ns = p->first_ns > to->last_ns ? p->first_ns - to->last_ns : 0;
     uint32_t id = to->id;
     if (msg->http.upgrade)
-        f->half[TO_SERVER].reading = f->half[TO_CLIENT].reading = READ_NOTHING;
+        end_http(env, f, msg);
     pending_pop(f->pending);
     emit(env, f, TO_CLIENT, msg, id);
 }

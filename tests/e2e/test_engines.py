@@ -4,7 +4,6 @@
 import os
 import re
 import socket
-import struct
 import subprocess
 import sys
 import threading
@@ -16,10 +15,12 @@ from net import Namespaces
 from servers import Nginx
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "generated"))
+import links  # noqa: E402
 import packets as p  # noqa: E402
 
 START_NS = 1_700_000_000 * 10**9
-CLIENT, SERVER = "10.0.0.2", "10.0.0.1"
+CLIENT, SERVER = bytes((10, 0, 0, 2)), bytes((10, 0, 0, 1))
+ETHERNET = 1
 
 
 def request(path, body=b""):
@@ -42,40 +43,31 @@ def targets(result):
 
 def read(case, packets, *args):
     path = case.path("made.pcap")
-    p.write_pcap(path, "ethernet", [(START_NS + i * 1000, data) for i, data in enumerate(packets)])
+    p.write_pcap(path, ETHERNET, [(START_NS + i * 1000, data) for i, data in enumerate(packets)])
     return case.run("--input-raw", f"{path}:80", "--output-stdout", *args)
 
 
 def tagged(vlan, packet):
-    return p.ethernet(0x8100, struct.pack("!HH", vlan, 0x0800) + packet)
+    return links.ALL["vlan"][1](packet, True, vlan)
 
 
 def vxlan(vni, packet):
-    return struct.pack("!II", 0x08 << 24, vni << 8) + p.ethernet(0x0800, packet)
+    return links.vxlan(vni) + links.plain(packet, True)
 
 
 # The same endpoints and sequence numbers, told apart by an id that both directions share.
-NETWORKS = {
-    "VLAN": tagged,
-    "QinQ": lambda n, packet: p.ethernet(
-        0x88A8, struct.pack("!HHHH", 7, 0x8100, n, 0x0800) + packet),
-    "PPPoE": lambda n, packet: p.ethernet(
-        0x8864, struct.pack("!BBHHH", 0x11, 0, n, len(packet) + 2, 0x21) + packet),
-    "GRE": lambda n, packet: p.outer(struct.pack("!HHI", 0x2000, 0x0800, n) + packet, 47),
-    "VXLAN": lambda n, packet: p.outer(p.udp(50000, 4789, vxlan(n, packet)), 17),
-    "Geneve": lambda n, packet: p.outer(
-        p.udp(50000, 6081, struct.pack("!HHI", 0, 0x6558, n << 8) + p.ethernet(0x0800, packet)), 17),
-}
+NETWORKS = ["vlan", "qinq, inner", "pppoe", "gre, key", "vxlan", "geneve"]
 
 
 @test("equal connections in two VLANs or tunnels are two, however their packets are mixed")
 def networks(case):
-    for name, wrap in NETWORKS.items():
+    for name in NETWORKS:
+        make = links.ALL[name][1]
         body = b"0123456789" * 20
         one, two = request("/one", body), request("/two", body[::-1])
         first = segments(one[:30], one[30:100], one[100:])
         second = segments(two[:50], two[50:60], two[60:])
-        mixed = [frame for a, b in zip(first, second) for frame in (wrap(5, a), wrap(6, b))]
+        mixed = [frame for a, b in zip(first, second) for frame in (make(a, True, 5), make(b, True, 6))]
         result = read(case, mixed)
         payloads = sorted(r.payload for r in gor.requests(gor.parse(result.stdout)))
         equal(payloads, [one, two], f"requests in two networks of {name}")
@@ -84,7 +76,7 @@ def networks(case):
 
 @test("--input-raw-vlan-vid takes the VLANs it names and counts the others")
 def vlan_vid(case):
-    frames = [p.ethernet(0x0800, s) for s in segments(request("/none"), port=40001)]
+    frames = [links.plain(s) for s in segments(request("/none"), port=40001)]
     for vlan in (5, 6, 7):
         frames += [tagged(vlan, s) for s in segments(request(f"/{vlan}"), port=40001)]
     equal(targets(read(case, frames)), ["/5", "/6", "/7", "/none"], "without the option")
@@ -118,7 +110,7 @@ def live_vlan(case):
     for where in ("veth-s", ""):
         refrain = case.refrain("--input-raw", f"{where}:80", "--input-raw-vlan-vid", 6,
                                "--output-stdout", prefix=ns.on_server())
-        frames = [p.ethernet(0x0800, s) for s in segments(request("/none"))]
+        frames = [links.plain(s) for s in segments(request("/none"))]
         for vlan in (5, 6):
             frames += [tagged(vlan, s) for s in segments(request(f"/{vlan}"))]
         send_frames(ns.on_client(), "veth-c", frames)
@@ -187,6 +179,9 @@ def vxlan_errors(case):
                     port, "--output-null", status=1, words=[f"UDP port {port}", "taken"])
     case.refuse("--input-raw", "eth0:80", "--input-raw-engine", "vxlan", "--output-null", status=2,
                 words=['"eth0"', "address to listen on"])
+    many = [word for n in range(65) for word in ("--input-raw-vxlan-vni", n + 1)]
+    case.refuse("--input-raw", ":80", "--input-raw-engine", "vxlan", "--output-null", *many,
+                status=2, words=["--input-raw-vxlan-vni", "64"])
     case.refuse("--input-raw", ":80", "--input-raw-engine", "vxlan", "--input-raw-bpf-filter",
                 "nonsense here", "--output-null", status=2, words=["nonsense here"])
 
@@ -201,7 +196,7 @@ def kernel_vxlan(case):
     refrain = case.refrain("--input-raw", ":80", "--input-raw-engine", "vxlan",
                            "--input-raw-vxlan-vni", 77, "--output-stdout", prefix=ns.on_server())
     bodies = [os.urandom(900) for _ in range(50)]
-    frames = [p.ethernet(0x0800, s) for n, body in enumerate(bodies)
+    frames = [links.plain(s) for n, body in enumerate(bodies)
               for s in segments(request(f"/{n}", body), port=41000 + n)]
     send_frames(ns.on_client(), "mirror", frames)
     time.sleep(0.5)
@@ -342,7 +337,7 @@ def long_heads(case):
         head = f"GET /{n}" + "x" * 30000 + " HTTP/1.1\r\nHost: h\r\nX: "
         one = (head + "y" * (size - len(head) - 4) + "\r\n\r\n").encode()
         parts = [one[i:i + 1400] for i in range(0, len(one), 1400)]
-        frames += [p.ethernet(0x0800, s) for s in segments(*parts, port=40000 + n)]
+        frames += [links.plain(s) for s in segments(*parts, port=40000 + n)]
     found = {None: 1, "66kb": 2, "1mb": 3}
     for limit, wanted in found.items():
         options = ("--input-raw-max-head", limit) if limit else ()
@@ -361,7 +356,7 @@ def latency(case):
         ports = (40000, 80) if src == CLIENT else (80, 40000)
         data = p.tcp(*ports, seqs[src], seqs[dst], flags, payload)
         seqs[src] += len(payload) + bool(flags & p.SYN)
-        frames.append((START_NS + ns, p.ethernet(0x0800, p.ipv4(src, dst, data))))
+        frames.append((START_NS + ns, links.plain(p.ipv4(src, dst, data))))
 
     packet(0, CLIENT, p.SYN)
     packet(1000, SERVER, p.SYN | p.ACK)
@@ -378,10 +373,10 @@ def latency(case):
     packet(now + 700 * 10**9, SERVER, p.ACK, b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n")
     packet(now + 701 * 10**9, CLIENT, p.ACK, request("/cut", b"x" * 99)[:70])
     path = case.path("times.pcap")
-    p.write_pcap(path, "ethernet", frames)
+    p.write_pcap(path, ETHERNET, frames)
     frames.append((START_NS + now + 900 * 10**9,
-                   p.ethernet(0x0800, segments(request("/last"), port=41000)[1])))
-    p.write_pcap(path, "ethernet", frames)
+                   links.plain(segments(request("/last"), port=41000)[1])))
+    p.write_pcap(path, ETHERNET, frames)
     result = case.run("--input-raw", f"{path}:80", "--input-raw-track-response", "--output-stdout")
     responses = [r for r in gor.parse(result.stdout) if r.type == 2]
     equal([r.latency for r in responses], waits, "latencies in ns")

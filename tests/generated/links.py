@@ -34,7 +34,7 @@ def eth(type_, payload, up=True):
     return (dst + src + type_ + payload).ljust(60, b"\xa5")
 
 
-def plain(packet, up, _network=0):
+def plain(packet, up=True, _network=0):
     return eth(kind(packet), packet, up)
 
 

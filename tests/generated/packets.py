@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""TCP segments, IP packets, extension headers and fragments, from parts. Addresses are bytes.
-Checksums are zero: a host that captures its own traffic sees them unset."""
+"""TCP segments, IP packets, extension headers and fragments, from parts; capture files. Addresses
+are bytes. Checksums are zero: a host that captures its own traffic sees them unset."""
 import struct
 
 FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
@@ -8,6 +8,7 @@ FIN, SYN, RST, PSH, ACK = 0x01, 0x02, 0x04, 0x08, 0x10
 TCP_HEAD = struct.Struct("!HHIIBBHHH")
 IPV4_HEAD = struct.Struct("!BBHHHBBH")
 IPV6_HEAD = struct.Struct("!IHBB")
+PCAP_HEAD = struct.Struct("<IIII")
 JUMBO = 194  # option type (RFC 2675)
 
 
@@ -83,3 +84,12 @@ def fragments(rng, src, dst, payload, protocol=6):
             head = struct.pack("!BBHI", protocol, 0, first | more, ident)
             out.append(ipv6(src, dst, head + payload[first:last], 44))
     return out
+
+
+def write_pcap(path, link_type, packets, snaplen=262144):
+    """packets: of (time in ns, bytes), in order."""
+    with open(path, "wb") as f:
+        f.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, snaplen, link_type))
+        for ns, data in packets:
+            cut = data[:snaplen]
+            f.write(PCAP_HEAD.pack(ns // 10**9, ns % 10**9, len(cut), len(data)) + cut)

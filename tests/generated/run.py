@@ -15,7 +15,6 @@ import multiprocessing
 import operator
 import os
 import random
-import struct
 import subprocess
 import sys
 import tempfile
@@ -26,6 +25,7 @@ import damage  # noqa: E402,F401
 import endings  # noqa: E402,F401
 import lossless  # noqa: E402,F401
 from conversation import SERVER_PORT  # noqa: E402
+from packets import write_pcap  # noqa: E402
 from profiles import PROFILES, WORTH  # noqa: E402
 from scene import Scene  # noqa: E402
 from truth import Mismatch, Truth, check_books  # noqa: E402
@@ -39,16 +39,6 @@ def build(profile, seed):
     scene = Scene(random.Random(f"{profile}/{seed}"), seed)
     PROFILES[profile](scene)
     return scene, scene.packets()
-
-
-def write_pcap(path, link_type, packets, snaplen):
-    """packets: of (time in ns, bytes), in order."""
-    head = struct.Struct("<IIII")
-    with open(path, "wb") as f:
-        f.write(struct.pack("<IHHiIII", 0xA1B23C4D, 2, 4, 0, 0, snaplen, link_type))
-        for ns, data in packets:
-            cut = data[:snaplen]
-            f.write(head.pack(ns // 10**9, ns % 10**9, len(cut), len(data)) + cut)
 
 
 def run(refrain, path, track):

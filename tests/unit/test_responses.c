@@ -469,6 +469,18 @@ START_TEST(an_upgrade_ends_http_quietly)
 }
 END_TEST
 
+START_TEST(an_upgrade_to_http2_is_counted_once)
+{
+    request("GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n");
+    response("HTTP/1.1 101 Switching\r\nConnection: Upgrade\r\nUpgrade: H2C\r\n\r\n\0\0\0\4");
+    request("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    request(GET);
+    ck_assert_uint_eq(scene.n, 2);
+    ck_assert_uint_eq(scene_book(&scene, BOOK_FLOWS_H2C), 1);
+    ck_assert_uint_eq(scene_book(&scene, BOOK_REQ_STARTED), 1);
+}
+END_TEST
+
 START_TEST(a_refused_upgrade_goes_on_with_http)
 {
     request("GET /ws HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
@@ -563,6 +575,7 @@ Suite *suite(void)
         a_response_to_what_was_not_seen_is_not_taken_for_one_that_was_lost,
         connect_ends_http_quietly,
         an_upgrade_ends_http_quietly,
+        an_upgrade_to_http2_is_counted_once,
         a_refused_upgrade_goes_on_with_http,
         latency_runs_from_the_requests_last_byte_to_the_responses_first,
         a_capture_of_one_direction_gives_what_it_has,
