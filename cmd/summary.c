@@ -10,6 +10,7 @@
 
 #include "config.h"
 #include "lib/clock.h"
+#include "lib/log.h"
 #include "lib/regex.h"
 
 static int64_t started_ns;
@@ -230,56 +231,102 @@ static void print_text(FILE *f, const struct ledger *ledger, enum summary_when w
         fprintf(f, "THE BOOKS DO NOT BALANCE: %s. This is a bug: please report it.\n", breach);
 }
 
-static json_t *json_account(const struct account *a, int first, int last)
+/* A JSON object under way; without memory it is given up as a whole. */
+struct object {
+    json_t *json; /* NULL: given up */
+};
+
+static void put(struct object *o, const char *key, json_t *value)
 {
-    json_t *o = json_object();
-    json_object_set_new(o, "name", json_string(account_name(a)));
+    if (o->json && json_object_set_new(o->json, key, value) < 0) {
+        json_decref(o->json);
+        o->json = NULL;
+    } else if (!o->json) {
+        json_decref(value);
+    }
+}
+
+static void put_integer(struct object *o, const char *key, uint64_t n)
+{
+    put(o, key, json_integer((json_int_t)n));
+}
+
+static struct object json_account(const struct account *a, int first, int last)
+{
+    struct object o = {json_object()};
+    put(&o, "name", json_string(account_name(a)));
     for (int book = first; book <= last; book++)
-        json_object_set_new(o, book_name((enum book)book),
-                            json_integer((json_int_t)account_sum(a, (enum book)book)));
+        put_integer(&o, book_name((enum book)book), account_sum(a, (enum book)book));
     return o;
 }
 
-static json_t *json_output(const struct account *a)
+static struct object json_output(const struct account *a)
 {
-    json_t *o = json_account(a, FIRST_OF_OUTPUT, LAST_OF_OUTPUT);
+    struct object o = json_account(a, FIRST_OF_OUTPUT, LAST_OF_OUTPUT);
     const struct histogram *h = account_lateness(a);
-    json_object_set_new(o, "under_way", json_integer((json_int_t)account_open(a)));
+    put_integer(&o, "under_way", account_open(a));
     if (histogram_count(h) == 0)
         return o;
     struct rates r = rates_of(a);
-    json_object_set_new(o, "planned_s", json_real(r.planned_s));
-    json_object_set_new(o, "taken_s", json_real(r.taken_s));
-    json_object_set_new(o, "rate_wanted", json_real(r.wanted));
-    json_object_set_new(o, "rate_achieved", json_real(r.achieved));
-    json_object_set_new(o, "lateness_p50_s", json_real(seconds(histogram_at_ns(h, 0.5))));
-    json_object_set_new(o, "lateness_p99_s", json_real(seconds(histogram_at_ns(h, 0.99))));
-    json_object_set_new(o, "lateness_max_s", json_real(seconds(histogram_max_ns(h))));
+    put(&o, "planned_s", json_real(r.planned_s));
+    put(&o, "taken_s", json_real(r.taken_s));
+    put(&o, "rate_wanted", json_real(r.wanted));
+    put(&o, "rate_achieved", json_real(r.achieved));
+    put(&o, "lateness_p50_s", json_real(seconds(histogram_at_ns(h, 0.5))));
+    put(&o, "lateness_p99_s", json_real(seconds(histogram_at_ns(h, 0.99))));
+    put(&o, "lateness_max_s", json_real(seconds(histogram_max_ns(h))));
     return o;
 }
 
-static void print_json(FILE *f, const struct ledger *ledger, enum summary_when when)
+/* NULL: no memory. */
+static json_t *json_accounts(const struct ledger *ledger, enum account_kind kind)
+{
+    json_t *list = json_array();
+    const struct account *a;
+    for (size_t i = 0; list && (a = ledger_nth(ledger, kind, i)); i++) {
+        struct object o =
+            kind == ACCOUNT_INPUT ? json_account(a, FIRST_OF_INPUT, LAST_OF_INPUT) : json_output(a);
+        if (json_array_append_new(list, o.json) < 0) {
+            json_decref(list);
+            list = NULL;
+        }
+    }
+    return list;
+}
+
+/* False: no memory, and nothing is written. */
+static bool print_json(FILE *f, const struct ledger *ledger, enum summary_when when)
 {
     char breach[256];
-    const struct account *a;
-    json_t *inputs = json_array(), *outputs = json_array(), *o = json_object();
-    for (size_t i = 0; (a = ledger_nth(ledger, ACCOUNT_INPUT, i)); i++)
-        json_array_append_new(inputs, json_account(a, FIRST_OF_INPUT, LAST_OF_INPUT));
-    for (size_t i = 0; (a = ledger_nth(ledger, ACCOUNT_OUTPUT, i)); i++)
-        json_array_append_new(outputs, json_output(a));
-    json_object_set_new(o, "version", json_string(REFRAIN_VERSION));
-    json_object_set_new(o, "running", json_boolean(when == SUMMARY_RUNNING));
-    json_object_set_new(o, "duration_s", json_real(seconds(clock_mono_ns() - started_ns)));
-    json_object_set_new(o, "balanced",
-                        json_boolean(ledger_balances(ledger, breach, sizeof(breach))));
-    json_object_set_new(o, "loss", json_real(ledger_loss(ledger)));
-    json_object_set_new(o, "regex_gave_up", json_integer((json_int_t)regex_gave_up()));
-    json_object_set_new(o, "inputs", inputs);
-    json_object_set_new(o, "outputs", outputs);
-    char *text = json_dumps(o, JSON_COMPACT | JSON_REAL_PRECISION(9));
-    fprintf(f, "%s\n", text ? text : "{}");
-    free(text);
-    json_decref(o);
+    struct object o = {json_object()};
+    put(&o, "version", json_string(REFRAIN_VERSION));
+    put(&o, "running", json_boolean(when == SUMMARY_RUNNING));
+    put(&o, "duration_s", json_real(seconds(clock_mono_ns() - started_ns)));
+    put(&o, "balanced", json_boolean(ledger_balances(ledger, breach, sizeof(breach))));
+    put(&o, "loss", json_real(ledger_loss(ledger)));
+    put_integer(&o, "regex_gave_up", regex_gave_up());
+    put(&o, "inputs", json_accounts(ledger, ACCOUNT_INPUT));
+    put(&o, "outputs", json_accounts(ledger, ACCOUNT_OUTPUT));
+    /* json_dumps() can lose a part of the text without saying so; a stream remembers it */
+    bool done = o.json && json_dumpf(o.json, f, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0 &&
+                fputc('\n', f) != EOF;
+    json_decref(o.json);
+    return done;
+}
+
+/* To a string: one write, so that it does not mix with the lines of other threads. False: no
+ * memory. */
+static bool compose(char **text, size_t *len, const struct ledger *ledger, bool as_json,
+                    enum summary_when when)
+{
+    FILE *f = open_memstream(text, len);
+    bool done = f && (!as_json || print_json(f, ledger, when));
+    if (f && !as_json)
+        print_text(f, ledger, when);
+    if (!f)
+        return false;
+    done = fflush(f) == 0 && !ferror(f) && done;
+    return fclose(f) == 0 && done;
 }
 
 void summary_print(const struct ledger *ledger, const struct options *options,
@@ -287,16 +334,12 @@ void summary_print(const struct ledger *ledger, const struct options *options,
 {
     char *text = NULL;
     size_t len = 0;
-    FILE *f = open_memstream(&text, &len);
-    if (!f)
-        return;
-    if (strcmp(options_string(options, "summary"), "json") == 0)
-        print_json(f, ledger, when);
-    else
-        print_text(f, ledger, when);
-    fclose(f);
-    /* one write, so that it does not mix with the lines of other threads */
-    ssize_t n = text ? write(STDERR_FILENO, text, len) : 0;
-    (void)n; /* there is nowhere left to say so */
+    bool as_json = strcmp(options_string(options, "summary"), "json") == 0;
+    if (!compose(&text, &len, ledger, as_json, when)) {
+        log_error("summary", "no memory for it");
+    } else {
+        ssize_t n = write(STDERR_FILENO, text, len);
+        (void)n; /* there is nowhere left to say so */
+    }
     free(text);
 }

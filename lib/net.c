@@ -76,9 +76,9 @@ static int look_up(struct addrinfo **list, const struct net_name *name, int flag
     struct addrinfo hints = {
         .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV | flags};
     int r = getaddrinfo(name->host[0] ? name->host : NULL, name->port, &hints, list);
-    if (r == EAI_SYSTEM)
-        return err_sys(err, errno, "--%s \"%s:%s\": cannot look up the host", option, name->host,
-                       name->port);
+    if (r == EAI_SYSTEM || r == EAI_MEMORY)
+        return err_sys(err, r == EAI_MEMORY ? ENOMEM : errno,
+                       "--%s \"%s:%s\": cannot look up the host", option, name->host, name->port);
     if (r != 0)
         return err_usage(err, "--%s \"%s:%s\": cannot look up the host: %s", option, name->host,
                          name->port, gai_strerror(r));

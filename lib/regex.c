@@ -127,8 +127,10 @@ int regex_new_part(struct regex **regexp, const struct regex_part *part, struct 
     struct regex *re = mem_zalloc(MEM_OTHER, sizeof(*re));
     if (!re)
         return err_sys(err, ENOMEM, "--%s", part->option);
-    re->pattern = mem_alloc(MEM_OTHER, part->len + 1);
+    re->pattern = mem_zalloc(MEM_OTHER, part->len + 1);
     re->general = pcre2_general_context_create(allocate, release, NULL);
+    if (re->pattern)
+        memcpy(re->pattern, part->text + part->at, part->len);
     int r = re->pattern && re->general ? compile(re, part, err)
                                        : err_sys(err, ENOMEM, "--%s", part->option);
     if (r == 0)
@@ -137,8 +139,6 @@ int regex_new_part(struct regex **regexp, const struct regex_part *part, struct 
         regex_free(re);
         return r;
     }
-    memcpy(re->pattern, part->text + part->at, part->len);
-    re->pattern[part->len] = '\0';
     *regexp = re;
     return 0;
 }
