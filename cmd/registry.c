@@ -36,6 +36,7 @@ const struct filter_ops *const registry_filters[] = {
     &filter_set_param,
     &filter_rewrite_url,
     &filter_rewrite_header,
+    &filter_prettify,
     NULL,
 };
 

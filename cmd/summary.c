@@ -128,6 +128,7 @@ static void print_input(FILE *f, const struct account *a)
         {BOOK_RECORDS, "records"},
         {BOOK_RECORDS_DAMAGED, "damaged (skipped)"},
         {BOOK_RECORDS_NOT_HTTP, "not HTTP"},
+        {BOOK_NOT_DECODED, "bodies not decoded"},
     };
     fprintf(f, "%s\n", account_name(a));
     print_list(f, a, "  ", packets, ARRAY_LEN(packets));

@@ -14,6 +14,7 @@ extern const struct filter_ops filter_disallow_url;
 extern const struct filter_ops filter_header_limiter;
 extern const struct filter_ops filter_if;
 extern const struct filter_ops filter_param_limiter;
+extern const struct filter_ops filter_prettify;
 extern const struct filter_ops filter_redact;
 extern const struct filter_ops filter_rewrite_header;
 extern const struct filter_ops filter_rewrite_url;

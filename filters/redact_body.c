@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "filters/redact_internal.h"
+#include "lib/http_chunks.h"
 #include "lib/mem.h"
 
 static bool holds_word(struct span text, const char *word)
@@ -39,49 +40,19 @@ static int add_piece(struct redaction *r, size_t plain, size_t raw, size_t len)
     return 0;
 }
 
-/* The size in a chunk's line (RFC 9112, 7.1); false: none that could be followed. */
-static bool chunk_size(struct span line, size_t *size)
-{
-    size_t n = 0, digits = 0;
-    for (; digits < line.len && digits < 15; digits++) {
-        uint8_t c = ascii_lower(line.ptr[digits]);
-        if (c >= '0' && c <= '9')
-            n = n << 4 | (size_t)(c - '0');
-        else if (c >= 'a' && c <= 'f')
-            n = n << 4 | (size_t)(c - 'a' + 10);
-        else
-            break;
-    }
-    *size = n;
-    return digits > 0;
-}
-
 /* Where the data of each chunk lies. A body that was cut at capture ends where it ends. */
 static int find_chunks(struct redaction *r, size_t *plain_len)
 {
-    const uint8_t *bytes = r->msg->bytes;
-    size_t at = r->msg->http.head_len, plain = 0;
-    while (at < r->msg->len) {
-        size_t size;
-        const uint8_t *lf = memchr(bytes + at, '\n', r->msg->len - at);
-        size_t line = lf ? (size_t)(lf - bytes) - at : 0;
-        if (!lf || !chunk_size(span_of(bytes + at, line), &size))
-            break;
-        at += line + 1;
-        if (size == 0) {
-            r->trailer = span_from(msg_payload(r->msg), at);
-            break;
-        }
-        size_t len = size < r->msg->len - at ? size : r->msg->len - at;
-        if (len > 0 && add_piece(r, plain, at, len) < 0)
+    struct span data;
+    size_t pos = 0, plain = 0;
+    enum http_chunk kind;
+    while ((kind = http_chunk_next(msg_body(r->msg), &pos, &data)) == HTTP_CHUNK_DATA) {
+        if (data.len > 0 && add_piece(r, plain, (size_t)(data.ptr - r->msg->bytes), data.len) < 0)
             return -ENOMEM;
-        plain += len;
-        at += len;
-        if (at < r->msg->len && bytes[at] == '\r')
-            at++;
-        if (at < r->msg->len && bytes[at] == '\n')
-            at++;
+        plain += data.len;
     }
+    if (kind == HTTP_CHUNK_LAST)
+        r->trailer = data;
     *plain_len = plain;
     return 0;
 }

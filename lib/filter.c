@@ -66,6 +66,12 @@ static void tell(const struct filter_chain *chain, const struct filter *filter,
         chain->watch(chain->watch_arg, &step);
 }
 
+void filter_chain_count(struct filter_chain *chain, struct books *books)
+{
+    for (size_t i = 0; i < chain->n; i++)
+        chain->filters[i]->books = books;
+}
+
 bool filter_chain_judges(const struct filter_chain *chain)
 {
     for (size_t i = 0; i < chain->n; i++)
@@ -126,7 +132,20 @@ enum verdict filter_chain_redact(struct filter_chain *chain, const struct msg *m
 enum verdict filter_chain_rewrite(struct filter_chain *chain, const struct msg *msg,
                                   const struct msg **out)
 {
-    enum verdict verdict = change(chain, FILTER_REWRITE, msg, out);
+    const struct msg *rewritten = msg, *decoded = NULL;
+    enum verdict verdict = VERDICT_PASS;
+    if (msg->type == MSG_REQUEST)
+        verdict = change(chain, FILTER_REWRITE, msg, &rewritten);
     assert(verdict != VERDICT_DROP);
-    return verdict;
+    if (verdict == VERDICT_FAIL)
+        return verdict;
+    enum verdict last = change(chain, FILTER_DECODE, rewritten, &decoded);
+    assert(last == VERDICT_PASS || last == VERDICT_REPLACE);
+    if (last == VERDICT_REPLACE && verdict == VERDICT_REPLACE)
+        msg_unref(rewritten);
+    if (last == VERDICT_REPLACE)
+        *out = decoded;
+    else if (verdict == VERDICT_REPLACE)
+        *out = rewritten;
+    return last == VERDICT_REPLACE ? last : verdict;
 }

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "lib/err.h"
+#include "lib/ledger.h"
 #include "lib/msg.h"
 #include "lib/options.h"
 
@@ -21,11 +22,19 @@ enum filter_stage {
     FILTER_JUDGE = 0, /* VERDICT_PASS or VERDICT_DROP */
     FILTER_REWRITE = 1, /* VERDICT_PASS, VERDICT_REPLACE or VERDICT_FAIL */
     FILTER_REDACT = 2, /* before all others, and asked about responses too: any verdict */
+    FILTER_DECODE = 3, /* after all others, and asked about responses too; as FILTER_REWRITE */
 };
 
 struct filter {
     const struct filter_ops *ops;
+    struct books *books; /* of the thread that asks; NULL: nobody counts */
 };
+
+static inline void filter_book(const struct filter *filter, enum book book)
+{
+    if (filter->books)
+        book_one(filter->books, book);
+}
 
 struct filter_ops {
     const char *name; /* "http-allow-url" */
@@ -62,11 +71,14 @@ void filter_chain_watch(struct filter_chain *chain,
  * msg. */
 enum verdict filter_chain_redact(struct filter_chain *chain, const struct msg *msg,
                                  const struct msg **out);
+/* Where its filters count from now on. books is borrowed for the life of the chain. */
+void filter_chain_count(struct filter_chain *chain, struct books *books);
 /* Is there any judge in it? */
 bool filter_chain_judges(const struct filter_chain *chain);
 /* The judges on a request: VERDICT_PASS or VERDICT_DROP. Borrows msg. */
 enum verdict filter_chain_judge(struct filter_chain *chain, const struct msg *msg);
-/* The rewriters on a request: VERDICT_PASS, VERDICT_REPLACE with *out (a new reference, never to an
- * equal message), or VERDICT_FAIL. Borrows msg. */
+/* The rewriters, on a request, and then the decoders, on a message of any type: VERDICT_PASS,
+ * VERDICT_REPLACE with *out (a new reference, never to an equal message), or VERDICT_FAIL. Borrows
+ * msg. */
 enum verdict filter_chain_rewrite(struct filter_chain *chain, const struct msg *msg,
                                   const struct msg **out);

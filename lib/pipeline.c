@@ -174,6 +174,8 @@ int pipeline_add_input(struct pipeline *pipe, struct input *in, struct books *bo
     lane->in = in;
     lane->books = books;
     lane->chain = chain;
+    if (chain)
+        filter_chain_count(chain, books);
     lane->sink.put = lane_put;
     lane->waits = pipe->config.when_full == WHEN_FULL_BLOCK ||
                   (pipe->config.when_full == WHEN_FULL_AUTO && !in->ops->live);

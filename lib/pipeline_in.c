@@ -16,7 +16,7 @@ static void book_everywhere(struct lane *lane, enum book fate)
     }
 }
 
-/* What the global rules make of a request: msg itself, a new reference, or NULL: no memory. */
+/* What the global rules make of a message: msg itself, a new reference, or NULL: no memory. */
 static const struct msg *rewritten(struct lane *lane, const struct msg *msg)
 {
     const struct msg *changed = NULL;
@@ -34,7 +34,7 @@ static bool any_takes(const struct lane *lane, uint64_t fates, uint32_t skip)
     return false;
 }
 
-/* Gives a request to the outputs that took it, but for those of skip. */
+/* Gives a message to the outputs that took it, but for those of skip. */
 static void pass_on(struct lane *lane, const struct msg *msg, uint64_t fates, uint32_t skip)
 {
     const struct msg *changed = any_takes(lane, fates, skip) ? rewritten(lane, msg) : msg;
@@ -96,7 +96,7 @@ static void route_one_request(struct lane *lane, const struct msg *request)
     else if (undecided)
         wait_for_other(lane, request, undecided);
     if (early)
-        lane_deliver(lane, early, early, fates_get(lane->fates, msg_id(request)), 0);
+        pass_on(lane, early, fates_get(lane->fates, msg_id(request)), 0);
     msg_unref(early);
 }
 
@@ -113,7 +113,7 @@ static void route_one_response(struct lane *lane, const struct msg *response)
     if (fates == FATE_UNKNOWN)
         wait_for_other(lane, response, 0);
     else
-        lane_deliver(lane, response, response, fates, 0);
+        pass_on(lane, response, fates, 0);
 }
 
 /* Takes msg; returns what may be looked at (a reference), or NULL when its fate is booked. */
@@ -144,10 +144,8 @@ void lane_put(struct sink *sink, const struct msg *msg)
         route_one_request(lane, msg);
     else if (lane->selective)
         route_one_response(lane, msg);
-    else if (request)
-        pass_on(lane, msg, 0, 0);
     else
-        lane_deliver(lane, msg, msg, 0, 0);
+        pass_on(lane, msg, 0, 0);
     msg_unref(msg);
 }
 

@@ -171,6 +171,8 @@ static int check_host(const struct http_target *t, const char *text, struct err 
         return err_sys(err, ENOMEM, OPTION " \"%s\"", text);
     CURLUcode r = curl_url_set(url, CURLUPART_URL, t->url, 0);
     curl_url_cleanup(url);
+    if (r == CURLUE_OUT_OF_MEMORY)
+        return err_sys(err, ENOMEM, OPTION " \"%s\"", text);
     if (r != CURLUE_OK)
         return err_usage(err, OPTION " \"%s\": %s (write http://HOST[:PORT][/PREFIX])", text,
                          curl_url_strerror(r));

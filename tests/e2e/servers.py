@@ -35,6 +35,7 @@ http {{
         location / {{ return 200 "hello\\n"; }}
         location /whole {{ proxy_pass http://unix:{root}/socket; }}
         location /big {{ }}
+        location /zipped {{ gzip on; gzip_types *; gzip_min_length 1; alias {root}/files/big; }}
         location = /status/404 {{ return 404; }}
         location = /status/500 {{ return 500; }}
     }}

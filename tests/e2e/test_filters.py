@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Filters at gor's level: method, URL, header; a response shares its request's fate."""
+import gzip
+
 import gor
-from harness import check, equal, main, test
+from harness import check, equal, main, need, need_root, sh, test
+from servers import Nginx, Target
 
 START = 1_700_000_000_000_000_000
 
@@ -117,6 +120,52 @@ def changes(case):
         source = case.write("one.gor", gor.make(payload, START))
         result = case.run("--input-file", source, "--output-stdout", f"--to-{option}", value)
         check(wanted in gor.parse(result.stdout)[0].payload, f"--to-{option}")
+
+
+@test("--prettify-http: bodies are sent plain, and what cannot be is sent as it was")
+def prettify(case):
+    packed = gzip.compress(b"hello hello")
+    payloads = [
+        gor.request("/chunked", method="POST", headers=["Transfer-Encoding: chunked"])
+        + b"5\r\nhello\r\n0\r\n\r\n",
+        gor.request("/gzip", method="POST", headers=["Content-Encoding: gzip", "X: 1"], body=packed),
+        gor.request("/damaged", method="POST", headers=["Content-Encoding: gzip"], body=packed[:-1]),
+        gor.request("/plain"),
+    ]
+    passed, result = run(case, payloads, "--prettify-http", "--http-set-header", "Y: 2")
+    wanted = [
+        gor.request("/chunked", method="POST").replace(b"/1.1\r\n", b"/1.1\r\nY: 2\r\n")[:-2]
+        + b"Content-Length: 5\r\n\r\nhello",
+        gor.request("/gzip", method="POST", headers=["X: 1"], body=b"hello hello").replace(
+            b"/1.1\r\n", b"/1.1\r\nY: 2\r\n"),
+        payloads[2].replace(b"/1.1\r\n", b"/1.1\r\nY: 2\r\n"),
+        payloads[3].replace(b"/1.1\r\n", b"/1.1\r\nY: 2\r\n"),
+    ]
+    equal(passed, wanted, "requests")
+    equal(result.input("input-file")["not_decoded"], 1, "bodies that were left")
+    target = Target(case)
+    data = b"".join(gor.make(p, START, id_=f"{k:024x}") for k, p in enumerate(payloads))
+    case.run("--input-file", case.write("to-http.gor", data), "--prettify-http", "--output-http",
+             f"http://127.0.0.1:{target.port}", "--http-original-host")
+    arrived = {a.raw for a in target.wait_arrivals(4, 10)}
+    check(wanted[1].replace(b"Y: 2\r\n", b"") in arrived, f"{arrived}")
+
+
+@test("--prettify-http: compressed answers of a live nginx are recorded plain")
+def prettify_live(case):
+    need_root()
+    need("curl")
+    nginx = Nginx(case)
+    plain = b"0123456789abcdef" * 65536
+    refrain = case.refrain("--input-raw", f"127.0.0.1:{nginx.port}", "--input-raw-track-response",
+                           "--prettify-http", "--output-stdout")
+    sh("curl", "-sS", "--compressed", "-o", "/dev/null", f"http://127.0.0.1:{nginx.port}/zipped")
+    nginx.wait_served(1)
+    answers = [r.payload for r in gor.parse(refrain.stop().stdout) if r.type == 2]
+    equal(len(answers), 1, "answers")
+    head, _, body = answers[0].partition(b"\r\n\r\n")
+    equal(body, plain, "body")
+    check(b"\r\nContent-Length: 1048576" in head and b"ncoding" not in head, f"{head}")
 
 
 if __name__ == "__main__":

@@ -253,7 +253,7 @@ def refused(case):
     for args, words in (
             ([*source, "--to-if", "url:x", *out], ["--to-if", "no output stands before it"]),
             ([*source, *out, "--to-if", "usr:x"], ["--to-if", "usr:x", "character 1"]),
-            ([*source, *out, "--to-if", "url:("], ["--to-if", "character 1"]),
+            ([*source, *out, "--to-if", "url:("], ["--to-if", "character 5"]),
             ([*source, "--http-if", "status:200", *out], ["--http-if", "--to-if"]),
             ([*source, *out, "--to-set-header", "no colon"], ["--to-set-header", "no colon"]),
             ([*source, "--split-output", "hash:user", *out], ["--split-output", "user"]),
