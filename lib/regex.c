@@ -80,8 +80,8 @@ static int refuse(const struct regex_part *part, int code, size_t offset, struct
 
 static int compile(struct regex *re, const struct regex_part *part, struct err *err)
 {
-    int code;
-    PCRE2_SIZE offset;
+    int code = 0;
+    PCRE2_SIZE offset = 0;
     struct span pattern = span_of(part->text + part->at, part->len);
     if (part->len > MAX_PATTERN)
         return err_usage(err, "--%s: an expression of %zu bytes; at most %d are possible",
