@@ -44,3 +44,13 @@ size_t registry_n_filters(void)
 {
     return ARRAY_LEN(registry_filters) - 1;
 }
+
+size_t registry_filters_of(unsigned stages, const struct filter_ops *out[REGISTRY_FILTERS_MAX])
+{
+    static_assert(ARRAY_LEN(registry_filters) <= REGISTRY_FILTERS_MAX, "all have room");
+    size_t n = 0;
+    for (size_t i = 0; i < registry_n_filters(); i++)
+        if (stages >> registry_filters[i]->stage & 1)
+            out[n++] = registry_filters[i];
+    return n;
+}

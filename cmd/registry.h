@@ -12,3 +12,7 @@ extern const struct input_ops *const registry_inputs[];
 extern const struct output_ops *const registry_outputs[];
 extern const struct filter_ops *const registry_filters[];
 size_t registry_n_filters(void);
+
+/* Those of some stages, in their order; stages: bits 1 << FILTER_x. Returns how many they are. */
+#define REGISTRY_FILTERS_MAX 64
+size_t registry_filters_of(unsigned stages, const struct filter_ops *out[REGISTRY_FILTERS_MAX]);

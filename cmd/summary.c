@@ -128,6 +128,8 @@ static void print_input(FILE *f, const struct account *a)
         {BOOK_RECORDS, "records"},
         {BOOK_RECORDS_DAMAGED, "damaged (skipped)"},
         {BOOK_RECORDS_NOT_HTTP, "not HTTP"},
+        {BOOK_MIDDLEWARE_NEW, "of the middleware's own"},
+        {BOOK_MIDDLEWARE_KEPT, "not given back by the middleware"},
         {BOOK_NOT_DECODED, "bodies not decoded"},
     };
     fprintf(f, "%s\n", account_name(a));

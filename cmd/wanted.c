@@ -231,12 +231,8 @@ static void name_bound_option(struct err *err)
 static int open_rewriters(struct filter_chain **chainp, const struct options *bound,
                           struct err *err)
 {
-    const struct filter_ops *rewriters[64];
-    size_t n = 0;
-    for (size_t i = 0; i < registry_n_filters(); i++)
-        if (registry_filters[i]->stage == FILTER_REWRITE)
-            rewriters[n++] = registry_filters[i];
-    assert(n <= ARRAY_LEN(rewriters));
+    const struct filter_ops *rewriters[REGISTRY_FILTERS_MAX];
+    size_t n = registry_filters_of(1U << FILTER_REWRITE, rewriters);
     int r = filter_chain_new(chainp, rewriters, n, bound, err);
     if (r < 0)
         name_bound_option(err);

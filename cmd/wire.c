@@ -12,6 +12,7 @@
 #include "lib/limit.h"
 #include "lib/mem.h"
 #include "lib/options_table.h"
+#include "middleware/middleware.h"
 #include "outputs/outputs.h"
 
 #define MAX_ADDRESSES 4096
@@ -198,19 +199,69 @@ static int open_outputs(struct wiring *w)
     return r;
 }
 
+static bool has_middleware(const struct wiring *w)
+{
+    return options_string(w->options, "middleware")[0] != '\0';
+}
+
+/* The filters of one leg: before a middleware only secrets are taken out. */
+static int open_chain(struct wiring *w, enum pipeline_leg leg, struct filter_chain **chain)
+{
+    const struct filter_ops *filters[REGISTRY_FILTERS_MAX];
+    unsigned stages = ~0U;
+    if (has_middleware(w))
+        stages = leg == LEG_FIRST ? 1U << FILTER_REDACT : ~(1U << FILTER_REDACT);
+    size_t n = registry_filters_of(stages, filters);
+    return filter_chain_new(chain, filters, n, w->options, w->err);
+}
+
+/* Takes in. */
+static int add_input(struct wiring *w, struct input *in, struct books *books,
+                     struct input_rules *rules)
+{
+    int r = open_chain(w, rules->leg, &rules->chain);
+    if (r == 0)
+        return pipeline_add_input(w->pipe, in, books, rules, w->err);
+    in->ops->close(in);
+    return r;
+}
+
 /* Gives the opened inputs to the pipeline, each with filters of its own. */
 static int add_inputs(struct wiring *w)
 {
     int r = 0;
     for (size_t i = 0; i < w->n_inputs && r == 0; i++) {
         struct opened_input *opened = &w->inputs[i];
-        struct filter_chain *chain = NULL;
-        r = filter_chain_new(&chain, registry_filters, registry_n_filters(), w->options, w->err);
-        if (r < 0)
-            break;
+        struct input_rules rules = {.leg = has_middleware(w) ? LEG_FIRST : LEG_LAST,
+                                    .limit = opened->limit};
         struct input *in = opened->in;
         opened->in = NULL;
-        r = pipeline_add_input(w->pipe, in, opened->books, &opened->limit, chain, w->err);
+        r = add_input(w, in, opened->books, &rules);
+    }
+    return r;
+}
+
+/* Starts it. Its input comes after all others: see may_wait() in pipeline.c. */
+static int open_middleware(struct wiring *w, struct input **in, struct books **in_books)
+{
+    const char *command = options_string(w->options, "middleware");
+    char label[LABEL_MAX];
+    struct output *out = NULL;
+    wanted_label(label, sizeof(label), "middleware", command);
+    struct account *to = ledger_account(w->ledger, ACCOUNT_OUTPUT, label);
+    struct account *from = ledger_account(w->ledger, ACCOUNT_INPUT, label);
+    struct books *out_books = to ? account_page(to) : NULL;
+    *in_books = from ? account_page(from) : NULL;
+    if (!out_books || !*in_books)
+        return err_sys(w->err, ENOMEM, "%s", label);
+    int r = middleware_open(&out, in, command, out_books, *in_books, w->err);
+    if (r < 0)
+        return r;
+    const struct output_rules rules = {.leg = LEG_FIRST, .name = "", .aside = true};
+    r = pipeline_add_output(w->pipe, out, to, &rules, w->err);
+    if (r < 0) {
+        (*in)->ops->close(*in);
+        *in = NULL;
     }
     return r;
 }
@@ -239,7 +290,17 @@ static int open_all(struct wiring *w)
         r = open_inputs(w);
     if (r == 0)
         r = open_outputs(w);
-    return r == 0 ? add_inputs(w) : r;
+    struct input *back = NULL;
+    struct books *back_books = NULL;
+    if (r == 0 && has_middleware(w))
+        r = open_middleware(w, &back, &back_books);
+    if (r == 0)
+        r = add_inputs(w);
+    if (r == 0 && back)
+        return add_input(w, back, back_books, &(struct input_rules){.leg = LEG_LAST});
+    if (back)
+        back->ops->close(back);
+    return r;
 }
 
 int wire(struct pipeline **pipep, struct ledger *ledger, const struct options *options,

@@ -37,6 +37,8 @@ struct input_ops {
     const char *option; /* "input-raw": the option that makes it */
     bool live; /* cannot wait: a full queue drops and counts. Others wait. */
     bool merges; /* one instance for all values of the option */
+    bool to_the_end; /* added after those that feed it: a stop does not end it: what feeds it stops
+                        first, and then it does; a fault of it stops the program */
     bool speed; /* a '%' suffix is the speed of the replay, for the input itself to read;
                    otherwise suffixes are cut off the addresses and limit the messages */
 

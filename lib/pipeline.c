@@ -112,7 +112,9 @@ int pipeline_add_output(struct pipeline *pipe, struct output *out, struct accoun
         return r;
     }
     lane->pipe = pipe;
+    lane->leg = rules->leg;
     lane->out = out;
+    lane->account = account;
     lane->lateness = account_lateness(account);
     lane->pace = account_pace(account);
     lane->rewriters = rules->rewriters;
@@ -126,7 +128,6 @@ int pipeline_add_output(struct pipeline *pipe, struct output *out, struct accoun
         .in_split = pipe->config.split && !rules->aside,
         .weight = rules->limit.weight > 0 ? rules->limit.weight : 1,
     };
-    pipe->accounts[pipe->n_exits] = account;
     pipe->exits[pipe->n_exits++] = lane;
     if (limiter_new(&lane->limiter, &rules->limit, pipe->config.seed) < 0 ||
         queue_new(&lane->queue, pipe->config.queue_msgs, pipe->config.queue_bytes) < 0)
@@ -139,13 +140,13 @@ static int open_route(struct lane *lane, const struct limit *limit, struct err *
 {
     struct pipeline *pipe = lane->pipe;
     struct route_output outputs[MAX_OUTPUTS];
-    for (size_t i = 0; i < pipe->n_exits; i++)
-        outputs[i] = pipe->exits[i]->route;
+    for (size_t i = 0; i < lane->n_exits; i++)
+        outputs[i] = lane->exits[i]->route;
     sampler_init(&lane->sampler, limit, pipe->config.seed);
     int r = limiter_new(&lane->limiter, limit, pipe->config.seed);
     if (r < 0)
         return err_sys(err, ENOMEM, "input");
-    r = route_new(&lane->route, outputs, pipe->n_exits, &pipe->config.split_by, pipe->config.seed,
+    r = route_new(&lane->route, outputs, lane->n_exits, &pipe->config.split_by, pipe->config.seed,
                   err);
     if (r < 0)
         return r;
@@ -157,14 +158,40 @@ static int open_route(struct lane *lane, const struct limit *limit, struct err *
     return 0;
 }
 
+/* The outputs of its leg, and a page of each one's account. */
+static int find_exits(struct lane *lane, struct err *err)
+{
+    const struct pipeline *pipe = lane->pipe;
+    for (size_t i = 0; i < pipe->n_exits; i++) {
+        if (pipe->exits[i]->leg != lane->leg)
+            continue;
+        lane->pages[lane->n_exits] = account_page(pipe->exits[i]->account);
+        if (!lane->pages[lane->n_exits])
+            return err_sys(err, ENOMEM, "input");
+        lane->exits[lane->n_exits++] = pipe->exits[i];
+    }
+    return 0;
+}
+
+/* Does it wait for room in a full queue? What goes on to the end waits when all that feed it do. */
+static bool may_wait(const struct pipeline *pipe, const struct input *in)
+{
+    if (pipe->config.when_full != WHEN_FULL_AUTO)
+        return pipe->config.when_full == WHEN_FULL_BLOCK;
+    bool live = in->ops->live;
+    for (size_t i = 0; i < pipe->n_lanes && in->ops->to_the_end; i++)
+        live |= pipe->lanes[i]->in->ops->live;
+    return !live;
+}
+
 int pipeline_add_input(struct pipeline *pipe, struct input *in, struct books *books,
-                       const struct limit *limit, struct filter_chain *chain, struct err *err)
+                       const struct input_rules *rules, struct err *err)
 {
     assert(in->ops->open && in->ops->poll && in->ops->close);
     struct lane *lane = mem_zalloc(MEM_OTHER, sizeof(*lane));
     if (!lane || pipe->n_lanes == MAX_INPUTS) {
         in->ops->close(in);
-        filter_chain_free(chain);
+        filter_chain_free(rules->chain);
         int r = lane ? err_usage(err, "more than %d inputs", MAX_INPUTS)
                      : err_sys(err, ENOMEM, "input");
         mem_free(lane);
@@ -172,20 +199,16 @@ int pipeline_add_input(struct pipeline *pipe, struct input *in, struct books *bo
     }
     lane->pipe = pipe;
     lane->in = in;
+    lane->leg = rules->leg;
     lane->books = books;
-    lane->chain = chain;
-    if (chain)
-        filter_chain_count(chain, books);
+    lane->chain = rules->chain;
+    if (lane->chain)
+        filter_chain_count(lane->chain, books);
     lane->sink.put = lane_put;
-    lane->waits = pipe->config.when_full == WHEN_FULL_BLOCK ||
-                  (pipe->config.when_full == WHEN_FULL_AUTO && !in->ops->live);
+    lane->waits = may_wait(pipe, in);
     pipe->lanes[pipe->n_lanes++] = lane;
-    for (size_t i = 0; i < pipe->n_exits; i++) {
-        lane->pages[i] = account_page(pipe->accounts[i]);
-        if (!lane->pages[i])
-            return err_sys(err, ENOMEM, "input");
-    }
-    return open_route(lane, limit, err);
+    int r = find_exits(lane, err);
+    return r == 0 ? open_route(lane, &rules->limit, err) : r;
 }
 
 /* The first fault of a thread is what the program ends with. */
@@ -199,14 +222,21 @@ void pipeline_fault(struct pipeline *pipe, const struct err *err)
     pthread_mutex_unlock(&pipe->fault_lock);
 }
 
-/* The last input to end closes the queues; the last thread of all tells the owner. */
-void pipeline_input_ended(struct pipeline *pipe)
+/* The last input of a leg to end closes the queues of its outputs; the last thread of all tells the
+ * owner. */
+static void count_input_out(struct pipeline *pipe, enum pipeline_leg leg)
 {
-    if (atomic_fetch_sub(&pipe->inputs_running, 1) == 1) {
-        atomic_store(&pipe->draining, true);
-        for (size_t i = 0; i < pipe->n_exits; i++)
+    if (atomic_fetch_sub(&pipe->inputs_running[leg], 1) != 1)
+        return;
+    atomic_store(&pipe->draining[leg], true);
+    for (size_t i = 0; i < pipe->n_exits; i++)
+        if (pipe->exits[i]->leg == leg)
             queue_close(pipe->exits[i]->queue);
-    }
+}
+
+void pipeline_input_ended(struct pipeline *pipe, enum pipeline_leg leg)
+{
+    count_input_out(pipe, leg);
     pipeline_thread_ended(pipe);
 }
 
@@ -217,11 +247,11 @@ void pipeline_thread_ended(struct pipeline *pipe)
         signal_fd(pipe->done_fd);
 }
 
-bool pipeline_gave_up(struct pipeline *pipe, int64_t last_progress_ns)
+bool pipeline_gave_up(struct pipeline *pipe, enum pipeline_leg leg, int64_t last_progress_ns)
 {
     if (atomic_load(&pipe->give_up))
         return true;
-    if (!pipeline_is_ending(pipe))
+    if (!pipeline_is_ending(pipe, leg))
         return false;
     int64_t now = clock_mono_ns();
     int64_t stopped = atomic_load(&pipe->stopped_ns);
@@ -249,7 +279,8 @@ int pipeline_start(struct pipeline *pipe, struct err *err)
     sigset_t all, old;
     sigfillset(&all); /* signals are the main thread's */
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    atomic_store(&pipe->inputs_running, (int)pipe->n_lanes);
+    for (size_t i = 0; i < pipe->n_lanes; i++)
+        atomic_fetch_add(&pipe->inputs_running[pipe->lanes[i]->leg], 1);
     /* held until all are started, so that a quick one does not announce the end */
     atomic_store(&pipe->threads_running, 1);
     int r = 0;
@@ -265,9 +296,8 @@ int pipeline_start(struct pipeline *pipe, struct err *err)
     if (r < 0) {
         /* inputs that never ran must not be waited for */
         for (size_t i = 0; i < pipe->n_lanes; i++)
-            if (!pipe->lanes[i]->started && atomic_fetch_sub(&pipe->inputs_running, 1) == 1)
-                for (size_t k = 0; k < pipe->n_exits; k++)
-                    queue_close(pipe->exits[k]->queue);
+            if (!pipe->lanes[i]->started)
+                count_input_out(pipe, pipe->lanes[i]->leg);
         pipeline_stop(pipe);
         pipeline_stop(pipe);
         struct err later; /* the first error is the one to tell */
@@ -280,14 +310,20 @@ int pipeline_start(struct pipeline *pipe, struct err *err)
     return 0;
 }
 
-void pipeline_stop(struct pipeline *pipe)
+bool pipeline_stop_first(struct pipeline *pipe)
 {
     int64_t never = 0;
-    if (atomic_compare_exchange_strong(&pipe->stopped_ns, &never, clock_mono_ns())) {
-        atomic_store(&pipe->stop, true);
-        signal_fd(pipe->stop_fd);
+    if (!atomic_compare_exchange_strong(&pipe->stopped_ns, &never, clock_mono_ns()))
+        return false;
+    atomic_store(&pipe->stop, true);
+    signal_fd(pipe->stop_fd);
+    return true;
+}
+
+void pipeline_stop(struct pipeline *pipe)
+{
+    if (pipeline_stop_first(pipe))
         return;
-    }
     atomic_store(&pipe->give_up, true);
     signal_fd(pipe->give_up_fd);
     for (size_t i = 0; i < pipe->n_exits; i++)
@@ -339,7 +375,10 @@ int pipeline_join(struct pipeline *pipe, struct err *err)
     for (size_t i = 0; i < pipe->n_exits; i++)
         exit_lane_abandon(pipe->exits[i]);
     /* closing settles what was still under way, so it comes before the books are read */
+    const struct account *accounts[MAX_OUTPUTS];
     size_t n_exits = pipe->n_exits;
+    for (size_t i = 0; i < n_exits; i++)
+        accounts[i] = pipe->exits[i]->account;
     close_parts(pipe);
     if (pipe->faulted) {
         *err = pipe->fault;
@@ -347,7 +386,7 @@ int pipeline_join(struct pipeline *pipe, struct err *err)
     }
     uint64_t abandoned = 0;
     for (size_t i = 0; i < n_exits; i++)
-        abandoned += account_sum(pipe->accounts[i], BOOK_ABANDONED);
+        abandoned += account_sum(accounts[i], BOOK_ABANDONED);
     if (abandoned > 0) {
         err_failure(err, "%" PRIu64 " messages could not be delivered in time", abandoned);
         err->status = STATUS_NOT_DRAINED;

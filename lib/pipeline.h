@@ -9,11 +9,16 @@
  * Judges, conditions and samplers see a request as it was recorded. A response goes where its
  * request went: one that comes before its request waits for it.
  *
+ * With a middleware messages go two legs, each as above: from the inputs, redacted and limited,
+ * into the one output that feeds it; and from the input that reads what it gives back to all other
+ * outputs.
+ *
  * It knows only the interfaces, so tests drive it with inputs and outputs of their own.
  *
- * End: when all inputs have ended (or pipeline_stop() was called) the queues are closed; each
- * output delivers what it has, is flushed, and its thread ends. An output that makes no progress
- * for drain_ns is abandoned, and what it held is counted. */
+ * End: when all inputs of a leg have ended (of the first or only one also when pipeline_stop() was
+ * called) the queues of its outputs are closed; each output delivers what it has, is flushed, and
+ * its thread ends. An output that makes no progress for drain_ns is abandoned, and what it held is
+ * counted. */
 #pragma once
 
 #include "lib/base.h"
@@ -51,8 +56,16 @@ void pipeline_free(struct pipeline *pipe);
 /* Becomes readable when the program is about to stop: for input_args.stop_fd. */
 int pipeline_stop_fd(const struct pipeline *pipe);
 
+/* Which part of the way an input begins, and an output ends. */
+enum pipeline_leg {
+    LEG_LAST = 0, /* the only one, unless there is a middleware */
+    LEG_FIRST = 1, /* up to the middleware */
+    LEGS
+};
+
 /* What was asked for one output. */
 struct output_rules {
+    enum pipeline_leg leg;
     struct limit limit; /* its suffix */
     const char *name; /* borrowed; of the split */
     bool aside; /* it takes no part in the split, and gets everything */
@@ -65,10 +78,16 @@ struct output_rules {
 MUST_CHECK int pipeline_add_output(struct pipeline *pipe, struct output *out,
                                    struct account *account, const struct output_rules *rules,
                                    struct err *err);
-/* Takes in and chain (may be NULL), also on failure. After all outputs. */
+/* What was asked for one input. */
+struct input_rules {
+    enum pipeline_leg leg;
+    struct limit limit;
+    struct filter_chain *chain; /* may be NULL */
+};
+
+/* Takes in and rules->chain, also on failure. After all outputs. */
 MUST_CHECK int pipeline_add_input(struct pipeline *pipe, struct input *in, struct books *books,
-                                  const struct limit *limit, struct filter_chain *chain,
-                                  struct err *err);
+                                  const struct input_rules *rules, struct err *err);
 
 MUST_CHECK int pipeline_start(struct pipeline *pipe, struct err *err);
 

@@ -11,13 +11,13 @@
 void lane_kick(struct lane *lane)
 {
     for (; lane->fed != 0; lane->fed &= lane->fed - 1)
-        queue_kick(lane->pipe->exits[__builtin_ctzll(lane->fed)]->queue);
+        queue_kick(lane->exits[__builtin_ctzll(lane->fed)]->queue);
 }
 
 static void put_into(struct lane *lane, size_t i, const struct msg *msg)
 {
     struct pipeline *pipe = lane->pipe;
-    struct exit_lane *exit = pipe->exits[i];
+    struct exit_lane *exit = lane->exits[i];
     while (!queue_try_put(exit->queue, msg_ref(msg))) {
         msg_unref(msg);
         if (!lane->waits) {
@@ -25,7 +25,7 @@ static void put_into(struct lane *lane, size_t i, const struct msg *msg)
             return;
         }
         /* the output's thread decides when to give up; here only the end of all waiting counts */
-        if (pipeline_gave_up(pipe, INT64_MAX)) {
+        if (pipeline_gave_up(pipe, lane->leg, INT64_MAX)) {
             book_one(lane->pages[i], BOOK_ABANDONED);
             return;
         }
@@ -78,23 +78,22 @@ void lane_deliver(struct lane *lane, const struct msg *msg, const struct msg *ch
         [ROUTE_SAMPLED] = BOOK_SAMPLED,
         [ROUTE_SPLIT] = BOOK_SPLIT,
     };
-    struct pipeline *pipe = lane->pipe;
     bool request = msg->type == MSG_REQUEST;
-    for (size_t i = 0; i < pipe->n_exits; i++) {
+    for (size_t i = 0; i < lane->n_exits; i++) {
         enum route_fate fate = route_fate_at(fates, i);
         if (skip >> i & 1)
             continue;
         book_one(lane->pages[i], BOOK_SEEN);
         if (fate != ROUTE_TAKEN) {
             book_one(lane->pages[i], books[fate]);
-        } else if (pipe->exits[i]->out->ops->requests_only && !request) {
+        } else if (lane->exits[i]->out->ops->requests_only && !request) {
             book_one(lane->pages[i], BOOK_SKIPPED);
         } else if (!changed) {
             book_one(lane->pages[i], BOOK_FAILED);
         } else {
             put_into(lane, i, changed);
-            if (unlikely(request && pipe->exits[i]->copies > 1))
-                put_copies(lane, i, changed, pipe->exits[i]->copies);
+            if (unlikely(request && lane->exits[i]->copies > 1))
+                put_copies(lane, i, changed, lane->exits[i]->copies);
         }
     }
 }

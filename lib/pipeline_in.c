@@ -10,7 +10,7 @@
 /* Books the same fate at every output: for what is decided before the fan-out. */
 static void book_everywhere(struct lane *lane, enum book fate)
 {
-    for (size_t i = 0; i < lane->pipe->n_exits; i++) {
+    for (size_t i = 0; i < lane->n_exits; i++) {
         book_one(lane->pages[i], BOOK_SEEN);
         book_one(lane->pages[i], fate);
     }
@@ -28,7 +28,7 @@ static const struct msg *rewritten(struct lane *lane, const struct msg *msg)
 
 static bool any_takes(const struct lane *lane, uint64_t fates, uint32_t skip)
 {
-    for (size_t i = 0; i < lane->pipe->n_exits; i++)
+    for (size_t i = 0; i < lane->n_exits; i++)
         if (!(skip >> i & 1) && route_fate_at(fates, i) == ROUTE_TAKEN)
             return true;
     return false;
@@ -163,6 +163,19 @@ static void finish(struct lane *lane)
         lane->in->ops->account(lane->in);
 }
 
+static bool goes_on(struct lane *lane)
+{
+    if (!lane->in->ops->to_the_end)
+        return !atomic_load_explicit(&lane->pipe->stop, memory_order_relaxed);
+    uint64_t produced = book_get(lane->books, BOOK_PRODUCED);
+    if (produced != lane->produced || lane->progress_ns == 0) {
+        lane->produced = produced;
+        lane->progress_ns = clock_mono_ns();
+    }
+    /* what feeds it is of the leg before */
+    return !pipeline_gave_up(lane->pipe, LEG_FIRST, lane->progress_ns);
+}
+
 void *lane_run(void *arg)
 {
     struct lane *lane = arg;
@@ -170,12 +183,14 @@ void *lane_run(void *arg)
     const struct input_ops *ops = lane->in->ops;
     int64_t accounted_ns = clock_mono_ns();
     int r = INPUT_MORE;
-    while (r == INPUT_MORE && !atomic_load_explicit(&pipe->stop, memory_order_relaxed)) {
+    while (r == INPUT_MORE && goes_on(lane)) {
         struct err err;
         r = ops->poll(lane->in, &lane->sink, POLL_MS, &err);
         lane_kick(lane);
         if (r < 0)
             pipeline_fault(pipe, &err);
+        if (r < 0 && ops->to_the_end)
+            pipeline_stop_first(pipe);
         int64_t now = clock_mono_ns();
         if (ops->account && now - accounted_ns >= ACCOUNT_NS) {
             ops->account(lane->in);
@@ -183,6 +198,6 @@ void *lane_run(void *arg)
         }
     }
     finish(lane);
-    pipeline_input_ended(pipe);
+    pipeline_input_ended(pipe, lane->leg);
     return NULL;
 }

@@ -24,6 +24,7 @@
 struct lane {
     struct sink sink; /* what the input puts into */
     struct pipeline *pipe;
+    enum pipeline_leg leg;
     struct input *in;
     struct books *books;
     struct limiter *limiter;
@@ -35,7 +36,11 @@ struct lane {
     struct waiting *waiting; /* early responses; requests whose fate hangs on their response */
     bool waits; /* for room in a full queue; else drops */
     uint64_t fed; /* bit i: output i got something and was not woken yet */
-    struct books *pages[MAX_OUTPUTS]; /* this thread's page of each output's account */
+    size_t n_exits;
+    struct exit_lane *exits[MAX_OUTPUTS]; /* of its leg */
+    struct books *pages[MAX_OUTPUTS]; /* this thread's page of each one's account */
+    int64_t progress_ns; /* of an input that goes on to the end: when it last produced something */
+    uint64_t produced; /* so many, then */
     pthread_t thread;
     bool started;
 };
@@ -43,7 +48,9 @@ struct lane {
 /* An output, its queue and its thread. */
 struct exit_lane {
     struct pipeline *pipe;
+    enum pipeline_leg leg;
     struct output *out;
+    struct account *account; /* outlives it */
     struct sampler sampler; /* asked in the inputs' threads */
     struct route_output route;
     unsigned copies; /* of each request */
@@ -64,23 +71,22 @@ struct pipeline {
     struct pipeline_config config;
     int stop_fd, done_fd, give_up_fd; /* eventfds */
     atomic_bool stop; /* inputs: no more */
-    atomic_bool draining; /* all inputs have ended */
+    atomic_bool draining[LEGS]; /* all its inputs have ended */
     atomic_bool give_up; /* outputs: at once */
     atomic_int_fast64_t stopped_ns; /* when pipeline_stop() was called; 0: not yet */
-    atomic_int inputs_running, threads_running;
+    atomic_int inputs_running[LEGS], threads_running;
     size_t n_lanes, n_exits;
     struct lane *lanes[MAX_INPUTS];
     struct exit_lane *exits[MAX_OUTPUTS];
-    struct account *accounts[MAX_OUTPUTS]; /* of the exits; outlive them */
     pthread_mutex_t fault_lock;
     struct err fault;
     bool faulted;
 };
 
 /* Stopping or draining: from here on outputs watch the time. */
-static inline bool pipeline_is_ending(struct pipeline *pipe)
+static inline bool pipeline_is_ending(struct pipeline *pipe, enum pipeline_leg leg)
 {
-    return atomic_load_explicit(&pipe->draining, memory_order_relaxed) ||
+    return atomic_load_explicit(&pipe->draining[leg], memory_order_relaxed) ||
            atomic_load_explicit(&pipe->stop, memory_order_relaxed);
 }
 
@@ -96,8 +102,11 @@ void lane_deliver(struct lane *lane, const struct msg *msg, const struct msg *ch
 /* Wakes the outputs that got something: once a batch, not once a message. */
 void lane_kick(struct lane *lane);
 
+/* As pipeline_stop(), but only the first call of either does something, and returns true. */
+bool pipeline_stop_first(struct pipeline *pipe);
 void pipeline_fault(struct pipeline *pipe, const struct err *err);
-void pipeline_input_ended(struct pipeline *pipe);
+void pipeline_input_ended(struct pipeline *pipe, enum pipeline_leg leg);
 void pipeline_thread_ended(struct pipeline *pipe);
-/* Should an output whose last progress was then stop trying? */
-bool pipeline_gave_up(struct pipeline *pipe, int64_t last_progress_ns);
+/* Should an output of that leg, or who reads behind it, stop trying, when its last progress was
+ * then? */
+bool pipeline_gave_up(struct pipeline *pipe, enum pipeline_leg leg, int64_t last_progress_ns);

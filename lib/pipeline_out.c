@@ -19,14 +19,14 @@ static uint64_t settled_by(const struct books *page)
 
 static bool gave_up(struct exit_lane *lane)
 {
-    if (likely(!pipeline_is_ending(lane->pipe)))
+    if (likely(!pipeline_is_ending(lane->pipe, lane->leg)))
         return false;
     uint64_t settled = settled_by(lane->out->books);
     if (settled != lane->settled || lane->progress_ns == 0) {
         lane->settled = settled;
         lane->progress_ns = clock_mono_ns();
     }
-    return pipeline_gave_up(lane->pipe, lane->progress_ns);
+    return pipeline_gave_up(lane->pipe, lane->leg, lane->progress_ns);
 }
 
 static void poll_output(struct exit_lane *lane, int wake_fd, int timeout_ms)

@@ -140,28 +140,45 @@ static bool is_cut(const struct msg *msg)
     return http_framer_feed(&f, body.ptr, body.len, &used) == HTTP_MORE;
 }
 
-static struct msg *make(const struct reading *rd, size_t len)
+/* NULL: no memory. */
+static struct msg *compose(const struct record_line *line, struct span payload)
 {
-    struct record_line line;
-    enum header_result again = record_line_parse(rd->bytes, rd->n, true, &line);
-    assert(again == HEADER_OK && line.len == rd->r->header_len);
-    struct msg *msg = msg_new(len);
+    struct msg *msg = msg_new(payload.len);
     if (!msg)
         return NULL;
-    bool fits = msg_set_id(msg, line.id);
+    bool fits = msg_set_id(msg, line->id);
     assert(fits); /* record_line_parse() saw to it */
-    msg->type = line.type;
-    msg->ts_ns = line.ts_ns;
-    msg->latency_ns = line.latency_ns;
-    endpoint_parse(line.src, &msg->src);
-    endpoint_parse(line.dst, &msg->dst);
-    msg->len = len;
-    memcpy(msg->bytes, rd->bytes + line.len, len);
+    (void)fits;
+    msg->type = line->type;
+    msg->ts_ns = line->ts_ns;
+    msg->latency_ns = line->latency_ns;
+    endpoint_parse(line->src, &msg->src);
+    endpoint_parse(line->dst, &msg->dst);
+    msg->len = payload.len;
+    memcpy(msg->bytes, payload.ptr, payload.len);
     msg_parse_head(msg);
     msg_set_conn(msg);
     if (is_cut(msg))
         msg->flags |= MSG_CUT;
     return msg;
+}
+
+enum record_result record_whole(struct span bytes, struct msg **msg)
+{
+    struct record_line line;
+    if (record_line_parse(bytes.ptr, bytes.len, true, &line) != HEADER_OK || line.len == bytes.len)
+        return RECORD_DAMAGED;
+    *msg = compose(&line, span_from(bytes, line.len));
+    return *msg ? RECORD_MSG : RECORD_NO_MEMORY;
+}
+
+static struct msg *make(const struct reading *rd, size_t len)
+{
+    struct record_line line;
+    enum header_result again = record_line_parse(rd->bytes, rd->n, true, &line);
+    assert(again == HEADER_OK && line.len == rd->r->header_len);
+    (void)again;
+    return compose(&line, span_of(rd->bytes + line.len, len));
 }
 
 /* A whole record: len bytes of payload, and everything up to behind. */

@@ -22,12 +22,20 @@ extern const uint8_t record_separator[RECORD_SEPARATOR_LEN];
  * this, then the payload, then record_separator: three pieces for one writev(2). */
 size_t record_header(char *out, const struct msg *msg);
 
+/* The same in gor's form: its first four fields. */
+size_t record_header_gor(char *out, const struct msg *msg);
+
 enum record_result {
     RECORD_MORE = 0, /* no whole record yet; when *used is 0 too: append bytes, or the end */
     RECORD_MSG = 1, /* *msg is a new message, the caller's alone */
     RECORD_DAMAGED = 2, /* bytes that belong to no valid record begin here: count one */
     RECORD_NO_MEMORY = 3, /* a whole record, but no memory for it */
 };
+
+/* The record that bytes are, header line and payload, when its end is known without looking for it:
+ * no separator, and LENGTH and CRC32 are not looked at. RECORD_MSG, RECORD_DAMAGED (no header line,
+ * or no payload) or RECORD_NO_MEMORY. */
+enum record_result record_whole(struct span bytes, struct msg **msg);
 
 /* Finds records in bytes that come in pieces. Owned by one thread. It looks at every byte a bounded
  * number of times however they are cut; the caller keeps unused bytes in front of the next ones. */

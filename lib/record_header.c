@@ -64,16 +64,28 @@ static char *put_id(char *p, const struct msg *msg)
     return p;
 }
 
-size_t record_header(char *out, const struct msg *msg)
+/* Up to the latency, with nothing behind it. */
+static char *put_first_four(char *p, const struct msg *msg)
 {
-    char *p = out;
     *p++ = (char)msg->type;
     *p++ = ' ';
     p = put_id(p, msg);
     *p++ = ' ';
     p = put_signed(p, msg->ts_ns);
     *p++ = ' ';
-    p = put_signed(p, msg->latency_ns);
+    return put_signed(p, msg->latency_ns);
+}
+
+size_t record_header_gor(char *out, const struct msg *msg)
+{
+    char *p = put_first_four(out, msg);
+    *p++ = '\n';
+    return (size_t)(p - out);
+}
+
+size_t record_header(char *out, const struct msg *msg)
+{
+    char *p = put_first_four(out, msg);
     *p++ = ' ';
     p = put_decimal(p, msg->len);
     *p++ = ' ';

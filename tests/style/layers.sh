@@ -33,7 +33,7 @@ fence()
 {
     report "<$1 stays in $3" "$(
         grep -rnE "^[[:space:]]*#[[:space:]]*include[[:space:]]*<$1" cmd lib capture reassembly \
-            filters outputs --include='*.[ch]' | grep -vE "^($2)")"
+            filters middleware outputs --include='*.[ch]' | grep -vE "^($2)")"
 }
 
 layer lib 'lib/.*'
@@ -41,7 +41,8 @@ layer reassembly '(reassembly|lib)/.*'
 layer filters '(filters|lib)/.*'
 layer capture '(capture|reassembly|lib)/.*'
 layer outputs '(outputs|lib)/.*'
-layer cmd '(cmd|capture|filters|outputs|reassembly|lib)/.*|config\.h'
+layer middleware '(middleware|lib)/.*'
+layer cmd '(cmd|capture|filters|middleware|outputs|reassembly|lib)/.*|config\.h'
 fence 'pcap' 'capture/' 'capture/'
 fence 'curl/' 'outputs/' 'outputs/'
 fence 'pcre2' 'lib/regex\.c:' 'lib/regex.c'
@@ -49,6 +50,6 @@ fence 'ck_' 'lib/' 'lib/'
 fence 'jansson' 'cmd/|lib/' 'cmd/ and lib/'
 report 'includes name their folder' "$(
     grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"[^/"]+"' cmd lib capture reassembly \
-        filters outputs tests --include='*.[ch]' | grep -v '"config\.h"')"
+        filters middleware outputs tests --include='*.[ch]' | grep -v '"config\.h"')"
 echo "1..$point"
 exit $failed

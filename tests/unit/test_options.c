@@ -240,7 +240,7 @@ START_TEST(what_is_not_built_stops_the_start_unless_it_is_off)
                                       "--recognize-tcp-sessions false",
                                       "--output-http-redirects 0",
                                       "--copy-buffer-size 5120kb",
-                                      "--middleware=",
+                                      "--http-pprof=",
                                       "--input-kafka-offset -1",
                                       "--output-http-stats-ms 5000",
                                       "--recognize-tcp-sessions --recognize-tcp-sessions=false",
@@ -249,7 +249,7 @@ START_TEST(what_is_not_built_stops_the_start_unless_it_is_off)
     for (size_t i = 0; i < ARRAY_LEN(off); i++)
         options_free(parsed(off[i]));
     refused("--output-ws ws://x", "--output-ws: not available in this version");
-    refused("--output-null --middleware cat", "--middleware: not available in this version");
+    refused("--output-null --http-pprof :1", "--http-pprof: not available in this version");
     refused("--recognize-tcp-sessions", "--recognize-tcp-sessions: not available in this version");
     refused("--copy-buffer-size 1mb", "--copy-buffer-size: not available in this version");
     setenv("REFRAIN_OUTPUT_KAFKA_HOST", "127.0.0.1:9092", 1);

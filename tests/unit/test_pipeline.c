@@ -200,7 +200,7 @@ static void bed_input(struct bed *bed, struct counter_input *c, const struct inp
     c->base.ops = ops;
     bed->inputs[bed->n_inputs++] = a;
     ck_assert_int_eq(
-        pipeline_add_input(bed->pipe, &c->base, account_page(a), &(struct limit){0}, NULL, &err),
+        pipeline_add_input(bed->pipe, &c->base, account_page(a), &(struct input_rules){0}, &err),
         0);
 }
 
