@@ -8,6 +8,7 @@
 
 #include "cmd/control.h"
 #include "cmd/explain.h"
+#include "cmd/fail_on.h"
 #include "cmd/help.h"
 #include "cmd/options.h"
 #include "cmd/summary.h"
@@ -20,6 +21,8 @@ static enum exit_status judge(const struct ledger *ledger, const struct options 
     char breach[256];
     if (!ledger_balances(ledger, breach, sizeof(breach)))
         return STATUS_FAILURE; /* the summary has said so */
+    if (!fail_on_holds(ledger, options))
+        return STATUS_ASSERTION;
     double max_loss = options_share(options, "max-loss");
     double loss = ledger_loss(ledger);
     if (!options_given(options, "max-loss") || loss <= max_loss)
@@ -61,6 +64,8 @@ static int run_with_options(const struct options *options)
         return help_print_version(stdout);
     if (options_int(options, "verbose") > 0)
         log_set_level(LOG_DEBUG);
+    if (fail_on_check(options, &err) < 0)
+        return report(&err);
     if (control_init(&err) < 0)
         return report(&err);
     if (ledger_new(&ledger) < 0) {

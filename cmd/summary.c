@@ -162,19 +162,23 @@ static struct rates rates_of(const struct account *a)
     return r;
 }
 
+static void print_times(FILE *f, const char *title, const struct histogram *h)
+{
+    if (histogram_count(h) > 0)
+        fprintf(f, "  %s: p50 %.3f ms, p99 %.3f ms, p99.9 %.3f ms, max %.3f ms\n", title,
+                (double)histogram_at_ns(h, 0.5) / (double)NS_PER_MS,
+                (double)histogram_at_ns(h, 0.99) / (double)NS_PER_MS,
+                (double)histogram_at_ns(h, 0.999) / (double)NS_PER_MS,
+                (double)histogram_max_ns(h) / (double)NS_PER_MS);
+}
+
 static void print_pace(FILE *f, const struct account *a)
 {
     struct rates r = rates_of(a);
     if (r.wanted > 0)
         fprintf(f, "  pace: %.1f/s wanted, %.1f/s achieved (%.3f s planned, %.3f s taken)\n",
                 r.wanted, r.achieved, r.planned_s, r.taken_s);
-    const struct histogram *h = account_lateness(a);
-    if (histogram_count(h) == 0)
-        return;
-    fprintf(f, "  lateness: p50 %.3f ms, p99 %.3f ms, max %.3f ms\n",
-            (double)histogram_at_ns(h, 0.5) / (double)NS_PER_MS,
-            (double)histogram_at_ns(h, 0.99) / (double)NS_PER_MS,
-            (double)histogram_max_ns(h) / (double)NS_PER_MS);
+    print_times(f, "lateness", account_lateness(a));
 }
 
 static void print_output(FILE *f, const struct account *a)
@@ -210,6 +214,7 @@ static void print_output(FILE *f, const struct account *a)
         fprintf(f, " + %s under way", grouped(open).text);
     fputc('\n', f);
     print_list(f, a, "  answers: ", answers, ARRAY_LEN(answers));
+    print_times(f, "latency", account_latency(a));
     print_pace(f, a);
 }
 
@@ -263,21 +268,34 @@ static struct object json_account(const struct account *a, int first, int last)
     return o;
 }
 
+/* "latency_p50_s" and so on; nothing when there are none. */
+static void put_times(struct object *o, const char *name, const struct histogram *h)
+{
+    static const struct {
+        const char *name;
+        double share;
+    } percentiles[] = {{"p50", 0.5},     {"p90", 0.9},       {"p95", 0.95}, {"p99", 0.99},
+                       {"p99.9", 0.999}, {"p99.99", 0.9999}, {"max", 1}};
+    char key[40];
+    for (size_t i = 0; histogram_count(h) > 0 && i < ARRAY_LEN(percentiles); i++) {
+        snprintf(key, sizeof(key), "%s_%s_s", name, percentiles[i].name);
+        put(o, key, json_real(seconds(histogram_at_ns(h, percentiles[i].share))));
+    }
+}
+
 static struct object json_output(const struct account *a)
 {
     struct object o = json_account(a, FIRST_OF_OUTPUT, LAST_OF_OUTPUT);
-    const struct histogram *h = account_lateness(a);
     put_integer(&o, "under_way", account_open(a));
-    if (histogram_count(h) == 0)
+    put_times(&o, "latency", account_latency(a));
+    if (histogram_count(account_lateness(a)) == 0)
         return o;
     struct rates r = rates_of(a);
     put(&o, "planned_s", json_real(r.planned_s));
     put(&o, "taken_s", json_real(r.taken_s));
     put(&o, "rate_wanted", json_real(r.wanted));
     put(&o, "rate_achieved", json_real(r.achieved));
-    put(&o, "lateness_p50_s", json_real(seconds(histogram_at_ns(h, 0.5))));
-    put(&o, "lateness_p99_s", json_real(seconds(histogram_at_ns(h, 0.99))));
-    put(&o, "lateness_max_s", json_real(seconds(histogram_max_ns(h))));
+    put_times(&o, "lateness", account_lateness(a));
     return o;
 }
 

@@ -168,6 +168,7 @@ static int open_output(struct wiring *w, const struct wanted *wanted)
     args.books = account ? account_page(account) : NULL;
     if (!args.books)
         return err_sys(w->err, ENOMEM, "%s", label);
+    args.latency = account_latency(account);
     int r = wanted_open_rules(&rules, wanted, w->options, w->err);
     if (r < 0)
         return r;

@@ -3,7 +3,7 @@
 
 /* Values below HISTOGRAM_SUB have a bucket each; above, each power of two is cut into
  * HISTOGRAM_SUB parts. */
-#define SUB_BITS 4
+#define SUB_BITS 7
 static_assert(1 << SUB_BITS == HISTOGRAM_SUB, "one power of two");
 
 static size_t bucket_of(uint64_t v)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Counts of durations, with a relative error of at most 1/16: enough for percentiles. One writer;
+/* Counts of durations, with a relative error of at most 1/128: enough for percentiles. One writer;
  * any thread may read. All zero is empty. */
 #pragma once
 
@@ -7,8 +7,8 @@
 
 #include "lib/base.h"
 
-#define HISTOGRAM_SUB 16
-#define HISTOGRAM_BUCKETS (61 * HISTOGRAM_SUB)
+#define HISTOGRAM_SUB 128
+#define HISTOGRAM_BUCKETS (58 * HISTOGRAM_SUB)
 
 struct histogram {
     atomic_uint_fast64_t count, max_ns;

@@ -48,7 +48,7 @@ struct account {
     enum account_kind kind;
     char *name;
     struct page *pages;
-    struct histogram *lateness;
+    struct histogram *lateness, *latency;
     struct pace *pace;
     struct account *next;
 };
@@ -85,6 +85,7 @@ static void account_free(struct account *account)
         free(page);
     }
     mem_free(account->lateness);
+    mem_free(account->latency);
     mem_free(account->pace);
     mem_free(account->name);
     mem_free(account);
@@ -110,8 +111,9 @@ struct account *ledger_account(struct ledger *ledger, enum account_kind kind, co
     account->kind = kind;
     account->name = mem_strdup(MEM_OTHER, name);
     account->lateness = mem_zalloc(MEM_OTHER, sizeof(*account->lateness));
+    account->latency = mem_zalloc(MEM_OTHER, sizeof(*account->latency));
     account->pace = mem_zalloc(MEM_OTHER, sizeof(*account->pace));
-    if (!account->name || !account->lateness || !account->pace) {
+    if (!account->name || !account->lateness || !account->latency || !account->pace) {
         account_free(account);
         return NULL;
     }
@@ -170,6 +172,11 @@ struct pace *account_pace(const struct account *account)
 struct histogram *account_lateness(const struct account *account)
 {
     return account->lateness;
+}
+
+struct histogram *account_latency(const struct account *account)
+{
+    return account->latency;
 }
 
 static int64_t output_gap(const struct account *output)

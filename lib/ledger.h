@@ -90,6 +90,10 @@ struct pace *account_pace(const struct account *account);
  * thread, read by any. */
 struct histogram *account_lateness(const struct account *account);
 
+/* How long answers took, from when their requests were due, or went out if they had no due time.
+ * Written by the output's thread, read by any. Empty for outputs that get none. */
+struct histogram *account_latency(const struct account *account);
+
 /* Messages of an output whose fate is still open: in its queue, or under way. */
 uint64_t account_open(const struct account *output);
 /* 0 when the second law holds for requests and responses of this input; else the difference. */

@@ -11,6 +11,7 @@
 
 #include "lib/base.h"
 #include "lib/err.h"
+#include "lib/histogram.h"
 #include "lib/ledger.h"
 #include "lib/msg.h"
 #include "lib/options.h"
@@ -21,6 +22,7 @@ struct output_args {
     const struct options *options;
     const struct options *bound; /* what was given for this output alone (--to-…) */
     struct books *books; /* the output thread's page */
+    struct histogram *latency; /* of its account, for those that get answers */
 };
 
 enum output_result {

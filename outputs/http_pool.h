@@ -12,6 +12,7 @@
 
 struct http_pool_config {
     struct output *out; /* messages are settled here. Borrowed */
+    struct histogram *latency; /* of answers; NULL: nobody asks. Borrowed */
     const struct http_target *target; /* borrowed */
     const char *tag; /* for log lines. Borrowed */
     bool original_host;

@@ -82,7 +82,8 @@ static int set_up(struct http *h, const struct output_args *args, struct err *er
     if (r < 0)
         return r;
     snprintf(h->tag, sizeof(h->tag), "output-http %s", h->target.shown);
-    struct http_pool_config config = {.out = &h->base, .target = &h->target, .tag = h->tag};
+    struct http_pool_config config = {
+        .out = &h->base, .latency = args->latency, .target = &h->target, .tag = h->tag};
     read_options(&config, args);
     r = http_pool_new(&h->pool, &config);
     if (r < 0)

@@ -7,7 +7,7 @@ import time
 
 import gor
 import traffic
-from harness import check, equal, main, need_root, test, within
+from harness import check, equal, free_port, main, need_root, test, within
 from servers import Nginx, Target
 
 MS = 1_000_000
@@ -255,6 +255,32 @@ def folders(case):
     result = case.run("--input-file", case.path("in.gor"), "--output-file",
                       case.path("new/folders/out.gor"))
     equal(result.output("output-file")["delivered"], 50, "delivered to a file in new folders")
+
+
+@test("--fail-on gates: status 5 with the figure that is wrong, 0 when all is well")
+def fail_on(case):
+    file = case.write("gate.gor", recording(50, 2 * MS, connections=10))
+    good, slow = Target(case), Target(case, delay=0.2)
+    bad = Target(case, answer=b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n")
+
+    def gate(port, status, *assertions):
+        args = [word for text in assertions for word in ("--fail-on", text)]
+        return case.run("--input-file", file, "--output-http", f"http://127.0.0.1:{port}",
+                        *args, status=status)
+
+    result = gate(good.port, 0, "errors>1%", "p99>150ms", "lost>0", "answers<50", "5xx>0")
+    within(result.output("output-http")["latency_p50_s"], 1e-5, 0.1, "median latency")
+    result = gate(slow.port, 5, "errors>1%", "p99>150ms", "max>10s")
+    check('--fail-on "p99>150ms": p99 of output-http' in result.stderr, result.stderr)
+    check("errors>1%" not in result.stderr and "max>10s" not in result.stderr, result.stderr)
+    # from when they were due: five requests of a connection wait for each other
+    within(result.output("output-http")["latency_max_s"], 0.8, 2, "latency of the last")
+    result = gate(bad.port, 5, "errors>1%", "answers<50")
+    check("50 of 50 (100.000%)" in result.stderr, result.stderr)
+    gate(free_port(), 5, "p50>10s")
+    gate(free_port(), 5, "lost>0")
+    case.refuse("--input-file", file, "--output-http", "http://127.0.0.1:1", "--fail-on", "p98>1s",
+                status=2, words=["--fail-on", "p98", "character 1"])
 
 
 if __name__ == "__main__":
