@@ -17,7 +17,7 @@ void buf_fini(struct buf *b);
 /* The live bytes; valid until the next call that changes the buffer. */
 static inline struct span buf_span(const struct buf *b)
 {
-    return span_of(b->data + b->start, b->len - b->start);
+    return span_of(b->data ? b->data + b->start : NULL, b->len - b->start);
 }
 
 /* Room for at least want more bytes, at buf_tail(). 0, -ENOBUFS (beyond max) or -ENOMEM. */
@@ -25,7 +25,7 @@ MUST_CHECK int buf_reserve(struct buf *b, size_t want);
 
 static inline uint8_t *buf_tail(struct buf *b)
 {
-    return b->data + b->len;
+    return b->data ? b->data + b->len : NULL;
 }
 
 static inline size_t buf_room(const struct buf *b)

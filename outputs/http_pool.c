@@ -169,19 +169,12 @@ static void fail(struct http_pool *pool, struct http_conn *conn, enum book why)
     settle(pool, lane, BOOK_FAILED, true);
 }
 
-/* Since it was meant to be sent: what a late request waited for is part of what its sender would
- * have seen. */
-static void note_latency(const struct http_pool *pool, const struct http_conn *conn, int64_t now_ns)
-{
-    int64_t due_ns = http_lane_msg(conn->lane)->due_ns;
-    if (pool->config.latency)
-        histogram_add(pool->config.latency, now_ns - (due_ns ? due_ns : conn->since_ns));
-}
-
 static void answered(struct http_pool *pool, struct http_conn *conn, int64_t now_ns)
 {
     struct http_lane *lane = conn->lane;
-    note_latency(pool, conn, now_ns);
+    int64_t due_ns = http_lane_msg(lane)->due_ns;
+    if (pool->config.latency) /* what a late request waited for is part of it */
+        histogram_add(pool->config.latency, now_ns - (due_ns ? due_ns : conn->since_ns));
     conn->lane = NULL;
     count_status(pool, conn->framer.view.status);
     if (conn->keep)
