@@ -4,6 +4,7 @@
 #include <poll.h>
 
 #include "capture/file_list.h"
+#include "capture/file_window.h"
 #include "capture/inputs.h"
 #include "capture/merge.h"
 #include "lib/limit.h"
@@ -34,6 +35,7 @@ struct file_input {
     size_t n_plays;
     struct reader_config config;
     struct merge *merge;
+    struct file_window window;
     struct pacer pacer;
     bool loop, dry;
     struct msg *next; /* waits for its deadline; may be NULL */
@@ -53,6 +55,7 @@ static void file_close(struct input *in)
     struct file_input *f = container_of(in, struct file_input, base);
     msg_unref(f->next);
     merge_free(f->merge);
+    file_window_fini(&f->window);
     for (size_t i = 0; i < f->n_plays; i++)
         mem_free(f->plays[i].pattern);
     mem_free(f->plays);
@@ -113,7 +116,7 @@ static int read_options(struct file_input *f, const struct options *o, struct er
     f->loop = !f->dry && options_bool(o, "input-file-loop");
     pacer_init(&f->pacer, f->dry ? &no_clock : &pacer_real_clock,
                options_duration_ns(o, "input-file-max-wait"));
-    return 0;
+    return file_window_init(&f->window, o, err);
 }
 
 static int read_address(struct file_input *f, const char *address, struct err *err)
@@ -212,7 +215,8 @@ static int end_of_round(struct file_input *f, struct err *err)
         tell_dry_run(f);
     if (!f->loop) {
         if (f->n_put == 0)
-            log_warn("input-file", "there was not one record to read");
+            log_warn("input-file", "there was not one record to %s",
+                     f->window.begun ? "play between --from, --skip and --to" : "read");
         return INPUT_END;
     }
     if (f->n_put == 0)
@@ -221,6 +225,7 @@ static int end_of_round(struct file_input *f, struct err *err)
     merge_free(f->merge);
     f->merge = NULL;
     f->config.quiet = true;
+    file_window_restart(&f->window);
     if (!f->at_rate)
         pacer_restart(&f->pacer);
     int r = begin(f, err);
@@ -241,14 +246,30 @@ static void put(struct file_input *f, struct sink *sink)
     f->n_put++;
 }
 
+/* Takes the next record that is to be played, or READER_WAIT: one that is not was passed over. */
+static int take_inside(struct file_input *f, int64_t *offset_ns, struct err *err)
+{
+    int r = merge_next(f->merge, offset_ns, err);
+    if (r != READER_READY)
+        return r;
+    struct msg *msg = merge_take(f->merge);
+    enum window_verdict verdict = file_window_judge(&f->window, msg);
+    if (verdict == WINDOW_INSIDE) {
+        f->next = msg;
+        return READER_READY;
+    }
+    book_one(f->config.books, BOOK_RECORDS_OUTSIDE);
+    msg_unref(msg);
+    return verdict == WINDOW_OVER ? READER_END : READER_WAIT;
+}
+
 /* Takes the next record, and finds out when it is due. enum reader_result, or -errno. */
 static int take_next(struct file_input *f, struct err *err)
 {
     int64_t offset_ns;
-    int r = merge_next(f->merge, &offset_ns, err);
+    int r = take_inside(f, &offset_ns, err);
     if (r != READER_READY)
         return r;
-    f->next = merge_take(f->merge);
     if (f->at_rate) {
         /* the recorded times do not count; a response is due with the request before it */
         if (f->next->type == MSG_REQUEST)

@@ -83,55 +83,58 @@ static void print_list(FILE *f, const struct account *a, const char *title,
         fputc('\n', f);
 }
 
+/* What an input's lines tell, in order. */
+static const struct term packets[] = {
+    {BOOK_PACKETS, "packets"},
+    {BOOK_KERNEL_DROPS, "lost by the kernel"},
+    {BOOK_INTERFACE_DROPS, "lost by the network card"},
+    {BOOK_UNSEEN_BYTES, "bytes acknowledged but never seen"},
+    {BOOK_HOLE_BYTES, "bytes never seen in the midst of others"},
+};
+static const struct term requests[] = {
+    {BOOK_REQ_STARTED, "requests"},         {BOOK_REQ_COMPLETE, "complete"},
+    {BOOK_REQ_SHORT, "passed on cut"},      {BOOK_REQ_GAP, "with a hole"},
+    {BOOK_REQ_CUT, "cut by the snaplen"},   {BOOK_REQ_TOO_LARGE, "too large"},
+    {BOOK_REQ_EVICTED, "evicted (memory)"}, {BOOK_REQ_EXPIRED, "expired"},
+    {BOOK_REQ_MALFORMED, "malformed"},      {BOOK_REQ_CLOSED, "cut short by close"},
+    {BOOK_REQ_OPEN, "still open"},
+};
+static const struct term responses[] = {
+    {BOOK_RES_STARTED, "responses"},        {BOOK_RES_COMPLETE, "complete"},
+    {BOOK_RES_SHORT, "passed on cut"},      {BOOK_RES_GAP, "with a hole"},
+    {BOOK_RES_CUT, "cut by the snaplen"},   {BOOK_RES_TOO_LARGE, "too large"},
+    {BOOK_RES_EVICTED, "evicted (memory)"}, {BOOK_RES_EXPIRED, "expired"},
+    {BOOK_RES_MALFORMED, "malformed"},      {BOOK_RES_CLOSED, "cut short by close"},
+    {BOOK_RES_OPEN, "still open"},
+};
+static const struct term skipped[] = {
+    {BOOK_FLOWS_TLS, "TLS streams"},
+    {BOOK_FLOWS_H2C, "HTTP/2 streams"},
+    {BOOK_FLOWS_OTHER, "streams not HTTP"},
+    {BOOK_RES_ORPHAN, "responses without request"},
+    {BOOK_FLOWS_EVICTED, "connections evicted (memory)"},
+    {BOOK_SKIPPED_LINK, "packets without IP"},
+    {BOOK_SKIPPED_NOT_TCP, "packets not TCP"},
+    {BOOK_SKIPPED_MALFORMED, "malformed packets"},
+    {BOOK_SKIPPED_PORT, "segments of other ports"},
+    {BOOK_SKIPPED_NETWORK, "segments of other networks"},
+    {BOOK_SKIPPED_OWN, "messages of refrain itself"},
+    {BOOK_SKIPPED_REALIP, "requests without room for the address"},
+    {BOOK_CAPTURES_CUT, "capture file cut short"},
+    {BOOK_FRAGMENTS_LOST, "fragments lost"},
+};
+static const struct term records[] = {
+    {BOOK_RECORDS, "records"},
+    {BOOK_RECORDS_DAMAGED, "damaged (skipped)"},
+    {BOOK_RECORDS_OUTSIDE, "outside of --from, --skip and --to"},
+    {BOOK_RECORDS_NOT_HTTP, "not HTTP"},
+    {BOOK_MIDDLEWARE_NEW, "of the middleware's own"},
+    {BOOK_MIDDLEWARE_KEPT, "not given back by the middleware"},
+    {BOOK_NOT_DECODED, "bodies not decoded"},
+};
+
 static void print_input(FILE *f, const struct account *a)
 {
-    static const struct term packets[] = {
-        {BOOK_PACKETS, "packets"},
-        {BOOK_KERNEL_DROPS, "lost by the kernel"},
-        {BOOK_INTERFACE_DROPS, "lost by the network card"},
-        {BOOK_UNSEEN_BYTES, "bytes acknowledged but never seen"},
-        {BOOK_HOLE_BYTES, "bytes never seen in the midst of others"},
-    };
-    static const struct term requests[] = {
-        {BOOK_REQ_STARTED, "requests"},         {BOOK_REQ_COMPLETE, "complete"},
-        {BOOK_REQ_SHORT, "passed on cut"},      {BOOK_REQ_GAP, "with a hole"},
-        {BOOK_REQ_CUT, "cut by the snaplen"},   {BOOK_REQ_TOO_LARGE, "too large"},
-        {BOOK_REQ_EVICTED, "evicted (memory)"}, {BOOK_REQ_EXPIRED, "expired"},
-        {BOOK_REQ_MALFORMED, "malformed"},      {BOOK_REQ_CLOSED, "cut short by close"},
-        {BOOK_REQ_OPEN, "still open"},
-    };
-    static const struct term responses[] = {
-        {BOOK_RES_STARTED, "responses"},        {BOOK_RES_COMPLETE, "complete"},
-        {BOOK_RES_SHORT, "passed on cut"},      {BOOK_RES_GAP, "with a hole"},
-        {BOOK_RES_CUT, "cut by the snaplen"},   {BOOK_RES_TOO_LARGE, "too large"},
-        {BOOK_RES_EVICTED, "evicted (memory)"}, {BOOK_RES_EXPIRED, "expired"},
-        {BOOK_RES_MALFORMED, "malformed"},      {BOOK_RES_CLOSED, "cut short by close"},
-        {BOOK_RES_OPEN, "still open"},
-    };
-    static const struct term skipped[] = {
-        {BOOK_FLOWS_TLS, "TLS streams"},
-        {BOOK_FLOWS_H2C, "HTTP/2 streams"},
-        {BOOK_FLOWS_OTHER, "streams not HTTP"},
-        {BOOK_RES_ORPHAN, "responses without request"},
-        {BOOK_FLOWS_EVICTED, "connections evicted (memory)"},
-        {BOOK_SKIPPED_LINK, "packets without IP"},
-        {BOOK_SKIPPED_NOT_TCP, "packets not TCP"},
-        {BOOK_SKIPPED_MALFORMED, "malformed packets"},
-        {BOOK_SKIPPED_PORT, "segments of other ports"},
-        {BOOK_SKIPPED_NETWORK, "segments of other networks"},
-        {BOOK_SKIPPED_OWN, "messages of refrain itself"},
-        {BOOK_SKIPPED_REALIP, "requests without room for the address"},
-        {BOOK_CAPTURES_CUT, "capture file cut short"},
-        {BOOK_FRAGMENTS_LOST, "fragments lost"},
-    };
-    static const struct term records[] = {
-        {BOOK_RECORDS, "records"},
-        {BOOK_RECORDS_DAMAGED, "damaged (skipped)"},
-        {BOOK_RECORDS_NOT_HTTP, "not HTTP"},
-        {BOOK_MIDDLEWARE_NEW, "of the middleware's own"},
-        {BOOK_MIDDLEWARE_KEPT, "not given back by the middleware"},
-        {BOOK_NOT_DECODED, "bodies not decoded"},
-    };
     fprintf(f, "%s\n", account_name(a));
     print_list(f, a, "  ", packets, ARRAY_LEN(packets));
     if (account_sum(a, BOOK_PACKETS) > 0) {

@@ -257,6 +257,31 @@ def folders(case):
     equal(result.output("output-file")["delivered"], 50, "delivered to a file in new folders")
 
 
+@test("--from, --to and --skip play a part, with its responses; the first request is due at once")
+def window(case):
+    parts = []
+    for k in range(200):
+        ts, id_ = START + k * 100 * MS, f"{k:024x}"
+        parts.append(gor.make(gor.request(f"/{k}"), ts, id_=id_))
+        parts.append(gor.make(b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\nr", ts + 50 * MS, kind=2,
+                              id_=id_))
+    file = case.write("window.gor", b"".join(parts))
+    begin = time.monotonic()
+    result = case.run("--input-file", file, "--from", "15s", "--to", "16s", "--skip", "2",
+                      "--output-stdout")
+    within(time.monotonic() - begin, 0.6, 3, "seconds of a window of 0.75 s, 15 s into the recording")
+    records = gor.parse(result.stdout)
+    equal([r.payload.split()[1] for r in gor.requests(records)], [b"/%d" % k for k in range(152, 160)],
+          "requests inside")
+    equal(sum(r.type == 2 for r in records), 8, "responses up to the end of the window")
+    equal(result.input("input-file")["records_outside"], 305, "records outside")
+    equal(result.input("input-file")["produced"], 16, "records inside")
+    case.refuse("--input-file", file, "--output-null", "--from", "noon", status=2,
+                words=['--from "noon"', "14:05"])
+    result = case.run("--input-file", file, "--from", "1h", "--output-null")
+    check("not one record to play between" in result.stderr, result.stderr)
+
+
 @test("--fail-on gates: status 5 with the figure that is wrong, 0 when all is well")
 def fail_on(case):
     file = case.write("gate.gor", recording(50, 2 * MS, connections=10))

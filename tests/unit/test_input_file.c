@@ -26,6 +26,9 @@ static struct option_value values[] = {
     {"input-file-read-depth", 100, NULL},
     {"input-file-dry-run", 0, NULL},
     {"input-file-max-wait", 0, NULL},
+    {"from", 0, ""},
+    {"to", 0, ""},
+    {"skip", 0, NULL},
 };
 static const struct options options = {.values = values, .n_values = ARRAY_LEN(values)};
 
