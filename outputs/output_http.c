@@ -14,6 +14,7 @@
 #include "lib/output.h"
 #include "outputs/http_conn.h"
 #include "outputs/http_pool.h"
+#include "outputs/http_stats.h"
 #include "outputs/http_target.h"
 #include "outputs/outputs.h"
 
@@ -27,6 +28,8 @@ struct http {
     bool curl_ready;
     struct http_target target;
     struct http_pool *pool;
+    struct http_stats stats;
+    struct histogram *latency; /* borrowed */
     char tag[512];
 };
 
@@ -85,6 +88,10 @@ static int set_up(struct http *h, const struct output_args *args, struct err *er
     struct http_pool_config config = {
         .out = &h->base, .latency = args->latency, .target = &h->target, .tag = h->tag};
     read_options(&config, args);
+    h->latency = args->latency;
+    r = http_stats_init(&h->stats, args->options, err);
+    if (r < 0)
+        return r;
     r = http_pool_new(&h->pool, &config);
     if (r < 0)
         return err_sys(err, -r, "--output-http \"%s\"", args->address);
@@ -119,10 +126,18 @@ static enum output_result http_write(struct output *out, const struct msg *msg)
     return http_pool_put(h->pool, msg);
 }
 
+/* Of the pool and of the statistics, whichever comes first. */
+static int64_t next_due_ns(const struct http *h)
+{
+    int64_t due_ns = http_pool_due_ns(h->pool);
+    return h->stats.every_ns > 0 && h->stats.due_ns < due_ns ? h->stats.due_ns : due_ns;
+}
+
 static void http_poll(struct output *out, int wake_fd, int timeout_ms)
 {
     struct http *h = container_of(out, struct http, base);
-    int64_t due_ns = http_pool_due_ns(h->pool);
+    http_stats_tick(&h->stats, h->tag, out->books, h->latency, h->pool, clock_mono_ns());
+    int64_t due_ns = next_due_ns(h);
     int64_t left_ns = due_ns == INT64_MAX ? INT64_MAX : due_ns - clock_mono_ns();
     if (left_ns <= 0)
         timeout_ms = 0;

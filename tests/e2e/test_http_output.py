@@ -3,6 +3,7 @@
 """The HTTP output: what it changes and what not, its connections, and targets that misbehave."""
 import collections
 import os
+import re
 import socket
 import time
 
@@ -231,6 +232,24 @@ def ipv6(case):
     case.run("--input-file", file_of(case, [gor.request("/six")]), "--output-http",
              f"http://[::1]:{target.port}")
     equal(target.wait_served(1)[0].host, f"[::1]:{target.port}", "Host")
+
+
+@test("--output-http-stats tells now and then how it goes, and its figures add up")
+def stats(case):
+    payloads = [gor.request(f"/{k}") for k in range(120)]
+    target = Target(case)
+    result = case.run("--input-file", file_of(case, payloads, step_ns=10_000_000), "--output-http",
+                      f"http://127.0.0.1:{target.port}", "--output-http-stats",
+                      "--output-http-stats-ms", "200")
+    lines = re.findall(r"output-http \S+ (\d+) answers \(([0-9.]+)/s\), 0 failed, (\d+) held, "
+                       r"(\d+) connections opened so far; latency so far: p50 ([0-9.]+) ms",
+                       result.stderr)
+    within(len(lines), 4, 7, "lines in 1.2 s")
+    within(sum(int(line[0]) for line in lines), 60, 120, "answers told")
+    check(all(20 < float(line[1]) < 200 for line in lines), f"{lines}")
+    check(all(0 < float(line[4]) < 1000 for line in lines), f"{lines}")
+    case.refuse("--input-dummy", "x", "--output-http", "http://127.0.0.1:1", "--output-http-stats",
+                "--output-http-stats-ms", "1", status=2, words=["--output-http-stats-ms 1"])
 
 
 if __name__ == "__main__":

@@ -146,9 +146,9 @@ def filters(case):
 def fan(case):
     path = recording(case)
     Scenario(case, lambda folder: (
-        "--input-file", f"{path}|10000%", "--output-file", f"{folder}/rec.gor.gz",
-        "--output-stdout", "--split-output", "hash:cookie:sid", "--output-file",
-        f"{folder}/rec2.gor|50%,by=param:user")).every("fan")
+        "--input-file", f"{path}|10000%", "--output-file", f"{folder}/rec.gor.gz", "--to-name", "a",
+        "--output-stdout", "--to-name", "b", "--split-output", "hash:cookie:sid", "--output-file",
+        f"{folder}/rec2.gor|50%,by=param:user", "--to-name", "c")).every("fan")
 
 
 @test("a replay over HTTP: any allocation may fail")

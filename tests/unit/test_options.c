@@ -242,7 +242,6 @@ START_TEST(what_is_not_built_stops_the_start_unless_it_is_off)
                                       "--copy-buffer-size 5120kb",
                                       "--http-pprof=",
                                       "--input-kafka-offset -1",
-                                      "--output-http-stats-ms 5000",
                                       "--recognize-tcp-sessions --recognize-tcp-sessions=false",
                                       "--input-raw-engine libpcap",
                                       "--input-raw-protocol http"};

@@ -27,6 +27,8 @@ static struct option_value values[] = {
     {"http-original-host", 0, NULL},
     {"output-http-skip-verify", 0, NULL},
     {"http-set-header", 0, "X-Any: thing"},
+    {"output-http-stats", 0, NULL},
+    {"output-http-stats-ms", 5000, NULL},
 };
 enum { WORKERS, QUEUE_LEN, TIMEOUT, ORIGINAL_HOST, SKIP_VERIFY, SET_HEADER };
 static const struct options options = {values, ARRAY_LEN(values)};
