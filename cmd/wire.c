@@ -286,15 +286,15 @@ static int open_all(struct wiring *w)
         .seed = w->outputs.seed,
         .ledger = w->ledger,
     };
+    struct input *back = NULL;
+    struct books *back_books = NULL;
     int r = pipeline_new(&w->pipe, &config, w->err);
+    if (r == 0 && has_middleware(w))
+        r = open_middleware(w, &back, &back_books);
     if (r == 0)
         r = open_inputs(w);
     if (r == 0)
         r = open_outputs(w);
-    struct input *back = NULL;
-    struct books *back_books = NULL;
-    if (r == 0 && has_middleware(w))
-        r = open_middleware(w, &back, &back_books);
     if (r == 0)
         r = add_inputs(w);
     if (r == 0 && back)

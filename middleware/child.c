@@ -48,6 +48,8 @@ static int spawn(pid_t *pid, const struct words *command, int in, int out)
     r = posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
     if (r == 0)
         r = posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
+    if (r == 0) /* libpcap's sockets would be open in it */
+        r = posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
     if (r == 0)
         r = posix_spawnp(pid, command->argv[0], &files, &attributes, command->argv, environ);
     posix_spawn_file_actions_destroy(&files);

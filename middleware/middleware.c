@@ -19,8 +19,8 @@
 #define OPTION "middleware"
 #define TYPES 3 /* request, response, replayed response */
 /* Messages that may come back; one that does not is forgotten when there are more. */
-#define OUT_MSGS 65536
-#define OUT_BYTES (UINT64_C(64) * MIB)
+#define OUT_MSGS 16384
+#define OUT_BYTES (UINT64_C(16) * MIB)
 #define LINE_MAX (2 * (MSG_LEN_MAX + KIB)) /* a longer one is passed over */
 #define READ_LEN (UINT64_C(256) * KIB)
 #define END_MS 1000 /* between the end of its output and its own */

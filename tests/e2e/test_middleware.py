@@ -137,6 +137,8 @@ def killed(case):
                            f"sh -c 'echo $$ >{pid_file}; exec cat'", "--output-null")
     equal(traffic.send(("127.0.0.1", nginx.port), 1, 2, 50, "small"), 100, "answers")
     wait_until(lambda: read_text(pid_file).strip(), "the middleware runs")
+    open_files = os.listdir(f"/proc/{read_text(pid_file).strip()}/fd")
+    equal(sorted(open_files), ["0", "1", "2"], "files open in it: none of refrain's sockets")
     time.sleep(0.3)
     os.kill(int(read_text(pid_file)), signal.SIGKILL)
     result = refrain.wait(15, status=1)
