@@ -17,7 +17,8 @@ void buf_fini(struct buf *b);
 /* The live bytes; valid until the next call that changes the buffer. */
 static inline struct span buf_span(const struct buf *b)
 {
-    return span_of(b->data ? b->data + b->start : NULL, b->len - b->start);
+    /* nothing is added to the NULL of an empty one: start is 0 then, as is len below */
+    return span_of(b->start > 0 ? b->data + b->start : b->data, b->len - b->start);
 }
 
 /* Room for at least want more bytes, at buf_tail(). 0, -ENOBUFS (beyond max) or -ENOMEM. */
@@ -25,7 +26,7 @@ MUST_CHECK int buf_reserve(struct buf *b, size_t want);
 
 static inline uint8_t *buf_tail(struct buf *b)
 {
-    return b->data ? b->data + b->len : NULL;
+    return b->len > 0 ? b->data + b->len : b->data;
 }
 
 static inline size_t buf_room(const struct buf *b)
