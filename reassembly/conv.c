@@ -261,15 +261,16 @@ static void emit_copy(struct conv_env *env, struct flow *f, enum direction dir, 
 /* --- beginning --- */
 
 /* While hunting, a message may have begun with a few bytes that were none of it: when a segment
- * begins one by itself, and does not complete what is there, that is the message. */
+ * begins one by itself, or could, and does not complete what is there, that is the message. */
 static bool begins_instead(const struct partial *p, enum direction dir, struct span bytes)
 {
     uint8_t joined[64];
-    if (!p->tentative || !p->msg || hunt_likeness(kind_of(dir), bytes) != LIKE)
+    if (!p->tentative || !p->msg)
         return false;
+    enum likeness alone = hunt_likeness(kind_of(dir), bytes);
     size_t have = p->msg->len;
-    if (have >= sizeof(joined))
-        return true;
+    if (alone == UNLIKE || have >= sizeof(joined))
+        return alone == LIKE;
     size_t more = bytes.len < sizeof(joined) - have ? bytes.len : sizeof(joined) - have;
     memcpy(joined, p->msg->bytes, have);
     memcpy(joined + have, bytes.ptr, more);
@@ -334,28 +335,6 @@ static void set_answer(struct flow *f, struct http_framer *framer)
         http_framer_answers(framer, span_str("CONNECT"));
 }
 
-/* Has the server received more than the oldest request that waits, and what came with it? Then it
- * may answer one that the capture has not seen. */
-static bool answers_unseen(struct flow *f)
-{
-    const struct stream *client = &f->half[TO_SERVER].stream;
-    const struct stream *server = &f->half[TO_CLIENT].stream;
-    const struct pending_request *to = pending_first(f->pending);
-    uint32_t end = to && to->complete ? to->end : client->next;
-    if (client->has_fin && client->fin == end)
-        end++; /* FIN takes a number */
-    return server->has_sent_ack && seq_before(end, server->sent_ack);
-}
-
-/* A response begins at seq, behind others that were lost: whose is it? No pair rather than a wrong
- * one. */
-static void realign(struct flow *f, uint32_t seq)
-{
-    bool is_sure = pending_realign(f->pending, seq);
-    if (f->half[TO_CLIENT].reading == READ_HUNT && (!is_sure || answers_unseen(f)))
-        pending_give_up(f->pending, seq);
-}
-
 /* A message begins at bytes. Returns what lies behind it: nothing when it goes on. */
 static struct span begin(struct conv_env *env, struct flow *f, enum direction dir,
                          struct span bytes, int64_t ts_ns)
@@ -367,8 +346,9 @@ static struct span begin(struct conv_env *env, struct flow *f, enum direction di
     p.first = h->reading == READ_FIRST && f->has_syn && dir == TO_SERVER;
     p.unread = h->reading != READ_HUNT && dir == TO_SERVER;
     p.tentative = h->reading == READ_HUNT && hunt_likeness(kind_of(dir), bytes) != LIKE;
-    if (dir == TO_CLIENT && h->reading != READ_NEXT && f->pending)
-        realign(f, p.seq);
+    p.hunted = dir == TO_CLIENT && h->reading == READ_HUNT;
+    if (dir == TO_CLIENT && h->reading != READ_NEXT)
+        conv_realign(f, &p);
     h->reading = READ_NEXT;
     http_framer_init(&p.framer, kind_of(dir), &limits);
     if (dir == TO_SERVER)

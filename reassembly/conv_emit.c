@@ -86,6 +86,28 @@ static void note_answered(struct flow *f)
     f->answered = server->sent_ack;
 }
 
+/* Has the server received more than the oldest request that waits, and what came with it? Then it
+ * may answer one that the capture has not seen. */
+static bool answers_unseen(struct flow *f)
+{
+    const struct stream *client = &f->half[TO_SERVER].stream;
+    const struct stream *server = &f->half[TO_CLIENT].stream;
+    const struct pending_request *to = pending_first(f->pending);
+    uint32_t end = to && to->complete ? to->end : client->next;
+    if (client->has_fin && client->fin == end)
+        end++; /* FIN takes a number */
+    return server->has_sent_ack && seq_before(end, server->sent_ack);
+}
+
+void conv_realign(struct flow *f, const struct partial *p)
+{
+    if (!f->pending)
+        return;
+    bool is_sure = pending_realign(f->pending, p->seq, p->first_ns);
+    if (p->hunted && (!is_sure || answers_unseen(f)))
+        pending_give_up(f->pending, p->seq, p->first_ns);
+}
+
 /* The oldest request that waits, unless the client had received from there on when it sent that: a
  * response at seq then is none of its. NULL: nobody knows whose it is. */
 static struct pending_request *asked_by(const struct flow *f, uint32_t seq)
@@ -124,6 +146,8 @@ static void emit_response(struct conv_env *env, struct flow *f, struct msg *msg,
         msg_unref(msg); /* interim: the final one is still to come (RFC 9110, 15.2) */
         return;
     }
+    if (p->hunted) /* requests that were sent before it may have come out since it began */
+        conv_realign(f, p);
     struct pending_request *to = asked_by(f, p->seq);
     if (!to || to->lost || to->early) {
         book_one(conv_books(env), BOOK_RES_ORPHAN);
@@ -186,6 +210,8 @@ void conv_lose(struct conv_env *env, struct flow *f, enum direction dir, struct 
     } else {
         book_one(conv_books(env), BOOK_RES_STARTED);
         book_one(conv_books(env), book_of(TO_CLIENT, request_fate));
+        if (p->hunted)
+            conv_realign(f, p);
         if (p->framer.view.status >= 200 || env->config.binary) /* else it may be interim */
             pop_answered(f, p->seq);
     }
@@ -227,8 +253,11 @@ void conv_confirm(struct conv_env *env, struct flow *f, enum direction dir, stru
     if (dir == TO_CLIENT)
         return;
     book_one(conv_books(env), BOOK_REQ_STARTED);
-    struct pending_request begun = {
-        .id = p->id, .seq = f->half[TO_SERVER].stream.next, .ack = p->ack, .has_ack = p->has_ack};
+    struct pending_request begun = {.id = p->id,
+                                    .seq = f->half[TO_SERVER].stream.next,
+                                    .ack = p->ack,
+                                    .has_ack = p->has_ack,
+                                    .first_ns = p->first_ns};
     if (f->has_answered && !seq_before(f->answered, begun.seq))
         return;
     f->has_answered = false;

@@ -20,6 +20,7 @@ struct partial {
     bool unread; /* its first line has not been read to its end: it may turn out to be none; not
                     booked either, but what ends it before is a loss */
     bool first; /* nothing came before it from the client: HTTP/0.9 is possible */
+    bool hunted; /* a response behind others that may have been lost */
     bool lost; /* its fate is booked; only its end is of interest */
     bool cut; /* --input-raw-allow-incomplete: kept, but not whole */
 };
@@ -43,5 +44,8 @@ void conv_lose_thread(struct conv_env *env, struct flow *f, enum direction dir,
                       enum book request_fate);
 /* What has begun is a message: it takes its place in the books and in the order. */
 void conv_confirm(struct conv_env *env, struct flow *f, enum direction dir, struct partial *p);
+/* A response begins at p->seq, behind others that may have been lost: whose is it? No pair rather
+ * than a wrong one. Of one that is hunted it is asked at its end again. */
+void conv_realign(struct flow *f, const struct partial *p);
 /* Frees the message in progress, without a word in the books. */
 void conv_drop_partial(struct conv_env *env, struct half *h);

@@ -109,19 +109,24 @@ static bool sent_together(const struct pending_request *a, const struct pending_
     return a->has_ack == b->has_ack && a->ack == b->ack;
 }
 
-bool pending_realign(struct pending *p, uint32_t seq)
+static bool may_be_its(const struct pending_request *request, uint32_t seq, int64_t ns)
+{
+    return pending_is_asked(request, seq) && request->first_ns <= ns;
+}
+
+bool pending_realign(struct pending *p, uint32_t seq, int64_t ns)
 {
     uint32_t n = 0;
-    while (n < p->n && pending_is_asked(at(p, n), seq))
+    while (n < p->n && may_be_its(at(p, n), seq, ns))
         n++;
     for (; n > 1 && !at(p, 0)->early && !sent_together(at(p, 0), at(p, n - 1)); n--)
         pending_pop(p);
     return n <= 1;
 }
 
-void pending_give_up(struct pending *p, uint32_t seq)
+void pending_give_up(struct pending *p, uint32_t seq, int64_t ns)
 {
-    while (p->n > 0 && !at(p, 0)->early && pending_is_asked(at(p, 0), seq))
+    while (p->n > 0 && !at(p, 0)->early && may_be_its(at(p, 0), seq, ns))
         pending_pop(p);
 }
 

@@ -18,7 +18,7 @@ struct pending_request {
     uint32_t end; /* behind its last byte, when complete */
     uint32_t ack; /* of the server's stream: what the client had received when it sent this, when
                      has_ack */
-    int64_t last_ns; /* when its last byte came */
+    int64_t first_ns, last_ns; /* when its first and its last byte came */
     struct msg *early; /* its response, when that was complete first; held counts its cost */
     uint8_t answer; /* enum answer */
     bool has_ack, complete, lost;
@@ -44,11 +44,11 @@ static inline bool pending_is_asked(const struct pending_request *request, uint3
 {
     return !request->has_ack || !seq_before(seq, request->ack);
 }
-/* A response begins at seq, and others may have been lost: it can only be that of the latest
- * request that is asked, so those before are given up. False: several were sent at once, and
- * nothing tells which of them it is. */
-MUST_CHECK bool pending_realign(struct pending *p, uint32_t seq);
-/* Gives up all that are asked at seq. */
-void pending_give_up(struct pending *p, uint32_t seq);
+/* A response begins at seq, which came at ns, and others may have been lost: it can only be that of
+ * the latest request that was asked until then, so those before are given up. False: several were
+ * sent at once, and nothing tells which of them it is. */
+MUST_CHECK bool pending_realign(struct pending *p, uint32_t seq, int64_t ns);
+/* Gives up all that were asked at seq and until then. */
+void pending_give_up(struct pending *p, uint32_t seq, int64_t ns);
 /* Returns how many early responses were dropped. p may be NULL. */
 size_t pending_free(struct pending *p, int64_t *held);

@@ -178,6 +178,23 @@ START_TEST(behind_a_hole_a_request_may_begin_with_few_bytes)
 }
 END_TEST
 
+/* "D" could be the beginning of DELETE, and it is the end of a body. */
+START_TEST(behind_a_hole_bytes_that_began_nothing_do_not_hide_a_request)
+{
+    for (size_t cut = 1; cut < 8; cut++) {
+        c = conn_of((uint32_t)cut);
+        conn_open(&scene, &c);
+        request("GET /x HTTP/1.1\r\n");
+        conn_miss(&c, TO_SERVER, 100);
+        request("D");
+        conn_send_bytes(&scene, &c, TO_SERVER, OTHER, cut);
+        request(&OTHER[cut]);
+        scene_pass(&scene, 4 * NS_PER_S);
+        expect_last(cut, OTHER);
+    }
+}
+END_TEST
+
 START_TEST(a_segment_captured_cut_loses_its_request)
 {
     struct segment cut = conn_segment(&c, TO_SERVER, 0, POST OTHER, sizeof(POST_HEAD) - 1 + 5);
@@ -300,6 +317,7 @@ Suite *suite(void)
         a_hole_inside_a_chunk_loses_that_request_only,
         behind_a_hole_the_rest_of_a_body_is_no_request,
         behind_a_hole_a_request_may_begin_with_few_bytes,
+        behind_a_hole_bytes_that_began_nothing_do_not_hide_a_request,
         a_segment_captured_cut_loses_its_request,
         a_head_beyond_the_limit_is_counted_and_the_next_request_found,
         a_body_beyond_the_limit_is_counted_and_the_next_request_found,

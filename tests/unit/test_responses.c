@@ -398,6 +398,32 @@ START_TEST(the_response_behind_one_that_lost_its_head_finds_its_own_request)
 }
 END_TEST
 
+/* Its request waits behind a hole of its own, longer than the response does. */
+START_TEST(a_response_that_is_found_before_its_request_is_not_given_to_another)
+{
+    request("PUT /x HT");
+    conn_miss(&c, TO_SERVER, 100);
+    response("HTTP/1.1 200 OK\r\nConte");
+    conn_miss(&c, TO_CLIENT, 40);
+    response("the rest");
+    conn_ack(&scene, &c, TO_SERVER);
+    scene_pass(&scene, 10 * NS_PER_MS);
+    request(OTHER);
+    conn_ack(&scene, &c, TO_CLIENT);
+    response("HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nab");
+    scene_pass(&scene, 15 * NS_PER_MS); /* the server's hole is given up, */
+    ck_assert_uint_eq(scene.n, 0);
+    scene_pass(&scene, 15 * NS_PER_MS); /* and the client's */
+    ck_assert_uint_eq(scene.n, 1);
+    response("cd");
+    request(GET);
+    response(OK_B);
+    ck_assert_uint_eq(scene.n, 4);
+    expect_pair(0, OTHER, 1, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nabcd");
+    expect_pair(2, GET, 3, OK_B);
+}
+END_TEST
+
 START_TEST(a_lost_response_in_mid_stream_does_not_shift_the_others)
 {
     c = conn_of(2); /* its beginning is not in the capture */
@@ -570,6 +596,7 @@ Suite *suite(void)
         a_response_that_the_client_was_receiving_already_answers_something_else,
         a_request_that_was_held_back_by_a_hole_finds_its_response,
         the_response_behind_one_that_lost_its_head_finds_its_own_request,
+        a_response_that_is_found_before_its_request_is_not_given_to_another,
         a_lost_response_in_mid_stream_does_not_shift_the_others,
         a_lost_interim_response_leaves_the_final_one_its_place,
         a_response_to_what_was_not_seen_is_not_taken_for_one_that_was_lost,
