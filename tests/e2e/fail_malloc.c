@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Preloaded into refrain by test_memory.py: lets one allocation of the whole process fail, be it
  * refrain's or a library's. FAIL_AT=N: the Nth alone; FAIL_FROM=N: that and all after it.
- * FAIL_COUNT=FILE: how many there were is written there at the end. */
+ * FAIL_COUNT=FILE: how many there were is written there at the end. FAIL_NOT_IN=NAME: those of that
+ * library never fail, and are not counted. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
@@ -19,7 +20,7 @@ static int (*real_pthread_getattr_np)(pthread_t, pthread_attr_t *);
 
 static atomic_ulong count;
 static unsigned long fail_at, fail_from;
-static char count_file[256];
+static char count_file[256], spared[64];
 /* Where to find it must not need an allocation. */
 static __thread __attribute__((tls_model("initial-exec"))) int exempt;
 
@@ -52,6 +53,8 @@ __attribute__((constructor)) static void begin(void)
     if (!real_malloc)
         find_all();
     snprintf(count_file, sizeof(count_file), "%s", file ? file : "");
+    file = getenv("FAIL_NOT_IN");
+    snprintf(spared, sizeof(spared), "%s", file ? file : "");
     fail_at = number("FAIL_AT");
     fail_from = number("FAIL_FROM");
     atomic_store(&count, 0);
@@ -68,11 +71,17 @@ __attribute__((destructor)) static void end(void)
     fclose(f);
 }
 
-static int fails(void)
+static int is_spared(void *caller)
+{
+    Dl_info info;
+    return spared[0] && dladdr(caller, &info) && info.dli_fname && strstr(info.dli_fname, spared);
+}
+
+static int fails(void *caller)
 {
     if (!real_malloc)
         find_all();
-    if (exempt)
+    if (exempt || is_spared(caller))
         return 0;
     unsigned long n = atomic_fetch_add(&count, 1) + 1;
     if ((!fail_at || n != fail_at) && (!fail_from || n < fail_from))
@@ -83,27 +92,27 @@ static int fails(void)
 
 __attribute__((visibility("default"))) void *malloc(size_t size)
 {
-    return fails() ? NULL : real_malloc(size);
+    return fails(__builtin_return_address(0)) ? NULL : real_malloc(size);
 }
 
 __attribute__((visibility("default"))) void *calloc(size_t n, size_t size)
 {
-    return fails() ? NULL : real_calloc(n, size);
+    return fails(__builtin_return_address(0)) ? NULL : real_calloc(n, size);
 }
 
 __attribute__((visibility("default"))) void *realloc(void *ptr, size_t size)
 {
-    return fails() ? NULL : real_realloc(ptr, size);
+    return fails(__builtin_return_address(0)) ? NULL : real_realloc(ptr, size);
 }
 
 __attribute__((visibility("default"))) void *aligned_alloc(size_t alignment, size_t size)
 {
-    return fails() ? NULL : real_aligned_alloc(alignment, size);
+    return fails(__builtin_return_address(0)) ? NULL : real_aligned_alloc(alignment, size);
 }
 
 __attribute__((visibility("default"))) int posix_memalign(void **ptr, size_t alignment, size_t size)
 {
-    return fails() ? ENOMEM : real_posix_memalign(ptr, alignment, size);
+    return fails(__builtin_return_address(0)) ? ENOMEM : real_posix_memalign(ptr, alignment, size);
 }
 
 /* The sanitizer asks it at the start of each thread, and stands no failure. */

@@ -37,10 +37,10 @@ AT_START, AT_RANDOM = 60, 60  # how many N, without "full"
 
 class Scenario:
     """command: of a folder for what it writes; drive: what is to be done while it runs; forgiven: a
-    library that itself loses a few bytes when its own start fails."""
+    library that itself loses a few bytes when its own start fails; spared: one that crashes."""
 
-    def __init__(self, case, command, drive=None, forgiven=None):
-        self.case, self.command, self.drive = case, command, drive
+    def __init__(self, case, command, drive=None, forgiven=None, spared=""):
+        self.case, self.command, self.drive, self.spared = case, command, drive, spared
         self.forgiven = case.write("forgiven", f"leak:{forgiven}\n" if forgiven else "")
         self.ended = {}
 
@@ -49,6 +49,7 @@ class Scenario:
         folder = self.case.path(f"{n}")
         os.makedirs(folder)
         env = {**os.environ, **fail, "LD_PRELOAD": SHIM, "FAIL_COUNT": f"{folder}/count",
+               "FAIL_NOT_IN": self.spared,
                "LSAN_OPTIONS": f"suppressions={self.forgiven}:print_suppressions=0",
                "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
         args = [self.case.binary, "--summary", "json", *map(str, self.command(folder))]
@@ -158,7 +159,8 @@ def http(case):
     Scenario(case, lambda folder: (
         "--input-file", f"{path}|10000%", "--output-http", f"http://127.0.0.1:{target.port}",
         "--output-http-workers", "2", "--drain-timeout", "5s"),
-        forgiven="libcrypto.so").every("http")
+        # libcurl 7.88 divides by zero when a table of its own cannot be had
+        forgiven="libcrypto.so", spared="libcurl.so").every("http")
 
 
 @test("a relay's receiver: any allocation may fail")

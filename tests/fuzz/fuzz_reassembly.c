@@ -66,7 +66,7 @@ static void take(struct sink *sink, const struct msg *msg)
     bool is_http = msg->http.head_len > 0;
     check(msg->id_len == 24 && msg->http.head_len <= msg->len);
     if (!is_http && !binary) /* HTTP/0.9 */
-        check(kind == HTTP_REQUEST && msg->len > 6 && memcmp(msg->bytes, "GET /", 5) == 0 &&
+        check(kind == HTTP_REQUEST && msg->len >= 6 && memcmp(msg->bytes, "GET /", 5) == 0 &&
               msg->bytes[msg->len - 1] == '\n' && !memmem(msg->bytes, msg->len, " HTTP/", 6));
     if (is_http && kind == HTTP_REQUEST && !(msg->flags & MSG_CUT))
         check(http_frame(kind, msg->bytes, msg->len, &view, &total) == HTTP_DONE &&
