@@ -2,15 +2,18 @@
 """What Linux's TCP makes of segments whose copies differ: a model to compare with, made from the
 rules of tcp_input.c and from nothing of refrain's."""
 
+MAX_SKB_FRAGS = 17
+
 
 class Receiver:
-    """Segments in, bytes out. joins: whether pieces that touch become one in the queue of what came
-    too early; in the kernel that depends on how the network card's driver laid out its buffers."""
+    """Segments in, bytes out. joins: how many segments that touch become one piece in the queue of
+    what came too early; in the kernel that depends on how the network card's driver laid out its
+    buffers, and on how many of them a piece may have."""
 
     def __init__(self, joins):
         self.joins = joins
         self.out = bytearray()
-        self.queue = []  # of [start, end, bytes], by start
+        self.queue = []  # of [start, end, bytes, segments joined], by start
 
     def segment(self, at, data):
         end = at + len(data)
@@ -24,7 +27,7 @@ class Receiver:
 
     def drain(self):
         while self.queue and self.queue[0][0] <= len(self.out):
-            start, end, data = self.queue.pop(0)
+            start, end, data, _ = self.queue.pop(0)
             if end > len(self.out):
                 self.out += data[len(self.out) - start :]
 
@@ -40,11 +43,11 @@ class Receiver:
                 del self.queue[i]  # a longer one replaces it
                 place = i
                 break
-            if self.joins and at == piece[1]:
-                piece[1], piece[2] = end, piece[2] + data
+            if piece[3] < self.joins and at == piece[1]:
+                piece[1:] = end, piece[2] + data, piece[3] + 1
                 self.swallow(i, end)
                 return
-        self.queue.insert(place, [at, end, data])
+        self.queue.insert(place, [at, end, data, 1])
         self.swallow(place, end)
 
     def swallow(self, i, end):
@@ -55,10 +58,10 @@ class Receiver:
 
 def read(segments):
     """The stream as read, or None when two kernels might read it differently."""
-    readings = []
-    for joins in (False, True):
+    readings = set()
+    for joins in (1, MAX_SKB_FRAGS - 1, MAX_SKB_FRAGS, MAX_SKB_FRAGS + 1, len(segments) + 1):
         receiver = Receiver(joins)
         for at, data in segments:
             receiver.segment(at, data)
-        readings.append(bytes(receiver.out))
-    return readings[0] if readings[0] == readings[1] else None
+        readings.add(bytes(receiver.out))
+    return readings.pop() if len(readings) == 1 else None
