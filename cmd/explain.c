@@ -201,8 +201,7 @@ static void tell_request(struct explain *x, const struct msg *request)
     for (size_t i = 0; i < x->n_places; i++)
         if (undecided >> i & 1)
             printf("  %s: waits for the status of its response\n", x->places[i].label);
-    if (!waiting_put(x->waiting, request, undecided))
-        printf("  another request of this id waits already\n");
+    waiting_put(x->waiting, request, undecided);
     for (const struct msg *old = waiting_overflow(x->waiting, &note); old;
          old = waiting_overflow(x->waiting, &note))
         msg_unref(old);

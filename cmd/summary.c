@@ -130,6 +130,7 @@ static const struct term records[] = {
     {BOOK_RECORDS_NOT_HTTP, "not HTTP"},
     {BOOK_MIDDLEWARE_NEW, "of the middleware's own"},
     {BOOK_MIDDLEWARE_KEPT, "not given back by the middleware"},
+    {BOOK_MIDDLEWARE_WITHHELD, "responses without the request that it kept"},
     {BOOK_NOT_DECODED, "bodies not decoded"},
 };
 

@@ -69,8 +69,7 @@ static void give_up_waiting(struct lane *lane, const struct msg *msg, uint64_t n
 static void wait_for_other(struct lane *lane, const struct msg *msg, uint64_t note)
 {
     const struct msg *old;
-    if (!waiting_put(lane->waiting, msg, note))
-        give_up_waiting(lane, msg_ref(msg), note); /* one of that id waits already */
+    waiting_put(lane->waiting, msg, note);
     while ((old = waiting_overflow(lane->waiting, &note)))
         give_up_waiting(lane, old, note);
 }
@@ -176,6 +175,15 @@ static bool goes_on(struct lane *lane)
     return !pipeline_gave_up(lane->pipe, LEG_FIRST, lane->progress_ns);
 }
 
+/* What it still held is lost, and cannot be counted here. */
+static void tell_given_up(struct lane *lane)
+{
+    struct err err;
+    err_failure(&err, "--%s: it did not end, and was given up", lane->in->ops->option);
+    err.status = STATUS_NOT_DRAINED;
+    pipeline_fault(lane->pipe, &err);
+}
+
 void *lane_run(void *arg)
 {
     struct lane *lane = arg;
@@ -197,6 +205,8 @@ void *lane_run(void *arg)
             accounted_ns = now;
         }
     }
+    if (r == INPUT_MORE && ops->to_the_end)
+        tell_given_up(lane);
     finish(lane);
     pipeline_input_ended(pipe, lane->leg);
     return NULL;

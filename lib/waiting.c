@@ -17,12 +17,17 @@ struct place {
     uint32_t older, newer;
 };
 
+/* Oldest first, so that many of one id are not walked over. */
+struct bucket {
+    uint32_t first, last;
+};
+
 struct waiting {
     uint64_t seed;
     size_t max_msgs, max_bytes;
     size_t n, bytes;
     uint32_t free, oldest, newest;
-    uint32_t *buckets; /* as many as places, rounded up to a power of two */
+    struct bucket *buckets; /* as many as places, rounded up to a power of two */
     size_t mask;
     struct place places[]; /* one more than max_msgs: overflow is told after the put */
 };
@@ -42,7 +47,7 @@ int waiting_new(struct waiting **waitingp, size_t max_msgs, size_t max_bytes)
         return -ENOMEM;
     }
     for (size_t i = 0; i < n_buckets; i++)
-        w->buckets[i] = NONE;
+        w->buckets[i] = (struct bucket){NONE, NONE};
     for (size_t i = 0; i < n_places; i++)
         w->places[i].next_in_bucket = i + 1 < n_places ? (uint32_t)i + 1 : NONE;
     w->seed = hash_random_seed();
@@ -72,47 +77,50 @@ static uint32_t bucket_of(const struct waiting *w, struct span id)
 
 static uint32_t find(const struct waiting *w, uint32_t bucket, struct span id)
 {
-    uint32_t i = w->buckets[bucket];
+    uint32_t i = w->buckets[bucket].first;
     while (i != NONE && !span_eq(msg_id(w->places[i].msg), id))
         i = w->places[i].next_in_bucket;
     return i;
 }
 
-bool waiting_put(struct waiting *waiting, const struct msg *msg, uint64_t note)
+void waiting_put(struct waiting *waiting, const struct msg *msg, uint64_t note)
 {
     struct waiting *w = waiting;
-    uint32_t bucket = bucket_of(w, msg_id(msg));
-    if (find(w, bucket, msg_id(msg)) != NONE)
-        return false;
+    struct bucket *bucket = &w->buckets[bucket_of(w, msg_id(msg))];
     uint32_t i = w->free;
     assert(i != NONE); /* the owner takes overflow out after each put */
     struct place *p = &w->places[i];
     w->free = p->next_in_bucket;
     *p = (struct place){.msg = msg_ref(msg),
                         .note = note,
-                        .bucket = bucket,
-                        .next_in_bucket = w->buckets[bucket],
+                        .bucket = (uint32_t)(bucket - w->buckets),
+                        .next_in_bucket = NONE,
                         .older = w->newest,
                         .newer = NONE};
-    w->buckets[bucket] = i;
-    if (w->newest != NONE)
-        w->places[w->newest].newer = i;
-    else
-        w->oldest = i;
+    *(bucket->last != NONE ? &w->places[bucket->last].next_in_bucket : &bucket->first) = i;
+    bucket->last = i;
+    *(w->newest != NONE ? &w->places[w->newest].newer : &w->oldest) = i;
     w->newest = i;
     w->n++;
     w->bytes += msg_cost(msg);
-    return true;
+}
+
+static void leave_bucket(struct waiting *w, uint32_t i)
+{
+    struct bucket *bucket = &w->buckets[w->places[i].bucket];
+    uint32_t before = NONE, at = bucket->first, next = w->places[i].next_in_bucket;
+    for (; at != i; at = w->places[at].next_in_bucket)
+        before = at;
+    *(before != NONE ? &w->places[before].next_in_bucket : &bucket->first) = next;
+    if (bucket->last == i)
+        bucket->last = before;
 }
 
 /* Takes place i out of both chains. */
 static const struct msg *leave(struct waiting *w, uint32_t i, uint64_t *note)
 {
     struct place *p = &w->places[i];
-    uint32_t *link = &w->buckets[p->bucket];
-    while (*link != i)
-        link = &w->places[*link].next_in_bucket;
-    *link = p->next_in_bucket;
+    leave_bucket(w, i);
     *(p->older != NONE ? &w->places[p->older].newer : &w->oldest) = p->newer;
     *(p->newer != NONE ? &w->places[p->newer].older : &w->newest) = p->older;
     p->next_in_bucket = w->free;
@@ -121,6 +129,14 @@ static const struct msg *leave(struct waiting *w, uint32_t i, uint64_t *note)
     w->bytes -= msg_cost(p->msg);
     *note = p->note;
     return p->msg;
+}
+
+bool waiting_has(const struct waiting *waiting, struct span id, uint64_t *note)
+{
+    uint32_t i = waiting->n > 0 ? find(waiting, bucket_of(waiting, id), id) : NONE;
+    if (i != NONE)
+        *note = waiting->places[i].note;
+    return i != NONE;
 }
 
 const struct msg *waiting_take(struct waiting *waiting, struct span id, uint64_t *note)

@@ -18,10 +18,16 @@
 
 #define OPTION "middleware"
 #define TYPES 3 /* request, response, replayed response */
-/* Messages that may come back; one that does not is forgotten when there are more. */
-#define OUT_MSGS 16384
-#define OUT_BYTES (UINT64_C(16) * MIB)
-#define LINE_MAX (2 * (MSG_LEN_MAX + KIB)) /* a longer one is passed over */
+/* Messages that may come back; the oldest is forgotten when there are more. Of each only what its
+ * line does not tell is kept. */
+#define SENT_MSGS 65536
+#define SENT_BYTES (UINT64_C(32) * MIB)
+/* Responses whose request has not come back yet; the oldest is dropped when there are more. */
+#define HELD_MSGS 8192
+#define HELD_BYTES (UINT64_C(16) * MIB)
+/* What it may add to the longest message that it was sent; a longer line is passed over. */
+#define LINE_MORE (UINT64_C(32) * MIB)
+#define LINE_MAX (2 * (MSG_LEN_MAX + KIB) + LINE_MORE)
 #define READ_LEN (UINT64_C(256) * KIB)
 #define END_MS 1000 /* between the end of its output and its own */
 
@@ -33,8 +39,10 @@ struct middleware {
     struct child child;
     atomic_int ends; /* not closed yet */
     atomic_bool fed; /* all that there was: its standard input is closed */
-    pthread_mutex_t lock; /* of sent */
-    struct waiting *sent[TYPES];
+    atomic_size_t longest; /* line that was sent */
+    pthread_mutex_t lock; /* of sent and n_sent */
+    struct waiting *sent[TYPES]; /* messages without payload, each with its number */
+    uint64_t n_sent;
     /* --- the output's thread --- */
     struct buf to;
     const struct msg *current; /* a part of its line is still in to */
@@ -42,7 +50,8 @@ struct middleware {
     /* --- the input's thread --- */
     struct buf from;
     size_t searched; /* bytes of from without an LF */
-    bool passing_over; /* a line beyond LINE_MAX */
+    bool passing_over; /* a line that is too long */
+    struct waiting *held; /* responses, each with its number */
 };
 
 static void free_all(struct middleware *m)
@@ -50,6 +59,7 @@ static void free_all(struct middleware *m)
     child_stop(&m->child);
     for (size_t i = 0; i < TYPES; i++)
         waiting_free(m->sent[i]);
+    waiting_free(m->held);
     msg_unref(m->current);
     buf_fini(&m->to);
     buf_fini(&m->from);
@@ -73,30 +83,30 @@ static struct waiting *sent_of(struct middleware *m, const struct msg *msg)
                                                                  : NULL;
 }
 
+/* Without memory it counts as the middleware's own when it comes back. */
 static void remember(struct middleware *m, const struct msg *msg)
 {
     struct waiting *sent = sent_of(m, msg);
-    const struct msg *old;
+    const struct msg *light = sent ? msg_like(msg, 0) : NULL, *old;
     uint64_t note;
-    if (!sent)
+    if (!light)
         return;
     pthread_mutex_lock(&m->lock);
-    bool kept = waiting_put(sent, msg, 0);
-    (void)kept; /* a second one of its id has nothing that the first has not */
+    waiting_put(sent, light, m->n_sent++);
     while ((old = waiting_overflow(sent, &note)))
         msg_unref(old);
     pthread_mutex_unlock(&m->lock);
+    msg_unref(light);
 }
 
-/* Puts back what a line does not tell. False: it was never sent. */
-static bool recall(struct middleware *m, struct msg *msg)
+/* Puts back what a line does not tell, and its number. False: it was never sent. */
+static bool recall(struct middleware *m, struct msg *msg, uint64_t *number)
 {
     struct waiting *sent = sent_of(m, msg);
     const struct msg *old = NULL;
-    uint64_t note;
     if (sent) {
         pthread_mutex_lock(&m->lock);
-        old = waiting_take(sent, msg_id(msg), &note);
+        old = waiting_take(sent, msg_id(msg), number);
         pthread_mutex_unlock(&m->lock);
     }
     if (!old)
@@ -107,6 +117,16 @@ static bool recall(struct middleware *m, struct msg *msg)
     msg->due_ns = old->due_ns;
     msg_unref(old);
     return true;
+}
+
+/* Is the request still inside, to which this response (of that number) belongs? */
+static bool request_inside(struct middleware *m, struct span id, uint64_t number)
+{
+    uint64_t request;
+    pthread_mutex_lock(&m->lock);
+    bool inside = waiting_has(m->sent[0], id, &request) && request < number;
+    pthread_mutex_unlock(&m->lock);
+    return inside;
 }
 
 /* --- the output: what feeds it --- */
@@ -136,7 +156,10 @@ static enum output_result feed_write(struct output *out, const struct msg *msg)
         return OUTPUT_BUSY;
     if (line_encode(&m->to, msg) < 0)
         return OUTPUT_FAILED;
-    remember(m, msg);
+    remember(m, msg); /* before anybody can give it back */
+    size_t len = buf_span(&m->to).len;
+    if (len > atomic_load_explicit(&m->longest, memory_order_relaxed))
+        atomic_store_explicit(&m->longest, len, memory_order_relaxed);
     enum output_result r = push(m);
     if (r != OUTPUT_BUSY)
         return r;
@@ -201,6 +224,48 @@ static const struct output_ops feed = {
 
 /* --- the input: what it gives back --- */
 
+static void withhold(struct middleware *m, const struct msg *response)
+{
+    book_one(m->in_books, BOOK_MIDDLEWARE_WITHHELD);
+    msg_unref(response);
+}
+
+/* A response goes nowhere before its request does; when that was kept, it is, too. Takes it. */
+static void hold(struct middleware *m, const struct msg *response, uint64_t number)
+{
+    const struct msg *old;
+    waiting_put(m->held, response, number);
+    msg_unref(response);
+    while ((old = waiting_overflow(m->held, &number)))
+        withhold(m, old);
+}
+
+/* The responses that waited for a request of this id. */
+static void release(struct middleware *m, struct sink *sink, struct span id)
+{
+    uint64_t number;
+    while (waiting_has(m->held, id, &number) && !request_inside(m, id, number))
+        sink_put(sink, waiting_take(m->held, id, &number));
+}
+
+/* Takes msg. */
+static void take_msg(struct middleware *m, struct sink *sink, struct msg *msg)
+{
+    uint64_t number;
+    bool known = recall(m, msg, &number);
+    if (!known)
+        book_one(m->in_books, BOOK_MIDDLEWARE_NEW);
+    if (known && msg->type != MSG_REQUEST && request_inside(m, msg_id(msg), number)) {
+        hold(m, msg, number);
+        return;
+    }
+    const struct msg *request = known && msg->type == MSG_REQUEST ? msg_ref(msg) : NULL;
+    sink_put(sink, msg);
+    if (request)
+        release(m, sink, msg_id(request));
+    msg_unref(request);
+}
+
 static void take_line(struct middleware *m, struct sink *sink, size_t len)
 {
     struct msg *msg = NULL;
@@ -215,9 +280,7 @@ static void take_line(struct middleware *m, struct sink *sink, size_t len)
     book_add(m->in_books, BOOK_RECORD_BYTES, msg->len);
     if (msg->http.head_len == 0)
         book_one(m->in_books, BOOK_RECORDS_NOT_HTTP);
-    if (!recall(m, msg))
-        book_one(m->in_books, BOOK_MIDDLEWARE_NEW);
-    sink_put(sink, msg);
+    take_msg(m, sink, msg);
 }
 
 static void take_lines(struct middleware *m, struct sink *sink)
@@ -239,12 +302,12 @@ static void take_lines(struct middleware *m, struct sink *sink)
     m->searched = buf_span(&m->from).len;
 }
 
-/* A line that is longer than anything can be is passed over up to its end. */
+/* A line that is too long is passed over up to its end. */
 static int make_room(struct middleware *m)
 {
-    int r = buf_reserve(&m->from, READ_LEN);
-    if (r == 0)
-        return 0;
+    size_t longest = atomic_load_explicit(&m->longest, memory_order_relaxed);
+    if (buf_span(&m->from).len <= longest + LINE_MORE)
+        return buf_reserve(&m->from, READ_LEN);
     if (!m->passing_over)
         book_one(m->in_books, BOOK_RECORDS_DAMAGED);
     m->passing_over = true;
@@ -289,7 +352,11 @@ static int back_poll(struct input *in, struct sink *sink, int timeout_ms, struct
 static void back_finish(struct input *in, struct sink *sink)
 {
     struct middleware *m = container_of(in, struct middleware, in);
+    const struct msg *response;
+    uint64_t number;
     (void)sink;
+    while ((response = waiting_leave(m->held, &number)))
+        withhold(m, response);
     if (buf_span(&m->from).len > 0 && !m->passing_over)
         book_one(m->in_books, BOOK_RECORDS_DAMAGED); /* a line without its end */
     /* approximate while the output still writes, which it does only when it was given up */
@@ -358,8 +425,10 @@ int middleware_open(struct output **outp, struct input **inp, const char *comman
     m->command = mem_strdup(MEM_OTHER, command);
     int r = m->command ? 0 : err_sys(err, ENOMEM, "--" OPTION);
     for (size_t i = 0; i < TYPES && r == 0; i++)
-        if (waiting_new(&m->sent[i], OUT_MSGS, OUT_BYTES) < 0)
+        if (waiting_new(&m->sent[i], SENT_MSGS, SENT_BYTES) < 0)
             r = err_sys(err, ENOMEM, "--" OPTION);
+    if (r == 0 && waiting_new(&m->held, HELD_MSGS, HELD_BYTES) < 0)
+        r = err_sys(err, ENOMEM, "--" OPTION);
     if (r == 0)
         r = start(m, err);
     if (r < 0) {

@@ -4,8 +4,8 @@
  * and an input (what reads what it gives back).
  *
  * A message that comes back under its type and id is the one that was sent: its connection and the
- * time when it is due are put back. When the program ends before its input was closed, or with a
- * status other than 0, that is an error. */
+ * time when it is due are put back. A response goes on only behind its request. When the program
+ * ends before its input was closed, or with a status other than 0, that is an error. */
 #pragma once
 
 #include "lib/err.h"

@@ -61,6 +61,77 @@ def cat(case):
     check(("-", "-") not in addresses or len(addresses) == 1, f"{addresses}")
 
 
+@test("messages that share an id, and ones given back backwards, keep their connection and time")
+def identity(case):
+    same = b"".join(gor.make(gor.request(f"/{k}"), START + k, id_="a" * 24) for k in range(1000))
+    result = case.run("--input-file", case.write("same.gor", same) + "|100000%", "--middleware", "cat",
+                      "--output-stdout")
+    equal(result.input("middleware")["middleware_new"], 0, "counted as its own")
+    equal([r.payload.split()[1] for r in gor.parse(result.stdout)], [b"/%d" % k for k in range(1000)],
+          "order")
+    result = played(case, 20000, "tac", responses=True)
+    back = result.input("middleware")
+    equal((back["records"], back["middleware_new"]), (40000, 0), "books of tac")
+    got = [(r.type, r.id, r.payload) for r in gor.parse(result.stdout)]
+    equal(len(got), 40000 - back["middleware_withheld"], "messages of tac")
+    asked = set()
+    for kind, id_, _ in got:
+        check(kind == 1 or id_ in asked, f"the response of {id_} came before its request")
+        asked.add(id_)
+
+
+@test("a request that it keeps takes its response with it")
+def shared_fate(case):
+    path = program(case, "mw.py", """
+each(lambda head, payload: None if payload.startswith(b"POST /1") else payload)
+""")
+    result = played(case, 100, path, responses=True)
+    kept = sum(str(k).startswith("1") for k in range(100))
+    records = gor.parse(result.stdout)
+    equal([r.type for r in records].count(1), 100 - kept, "requests")
+    equal([r.type for r in records].count(2), 100 - kept, "responses")
+    equal({r.id for r in records if r.type == 2}, {r.id for r in records if r.type == 1}, "ids")
+    back = result.input("middleware")
+    equal((back["middleware_kept"], back["middleware_withheld"]), (kept, kept), "books")
+    alone = b"".join(gor.make(b"HTTP/1.1 204 No Content\r\n\r\n", START + k, kind=2, id_=f"{k:024x}")
+                     for k in range(100))
+    result = case.run("--input-file", case.write("r.gor", alone), "--middleware", "cat",
+                      "--output-stdout")
+    equal(len(gor.parse(result.stdout)), 100, "responses to nothing that was seen")
+
+
+@test("one that takes everything and does not end is an error, not a silent loss")
+def swallows(case):
+    hang = "sh -c 'cat >/dev/null; exec sleep 1000'"
+    begin = time.monotonic()
+    refrain = case.refrain("--input-file", recording(case, 100) + "|100000%", "--middleware", hang,
+                           "--output-null", "--drain-timeout", "1s",
+                           ready=False)
+    time.sleep(1.5)
+    result = refrain.stop(timeout=15, status=6)
+    within(time.monotonic() - begin, 0, 12, "seconds")
+    check("--middleware: it did not end, and was given up" in result.stderr, result.stderr)
+    equal(result.input("middleware")["middleware_kept"], 100, "kept")
+
+
+@test("a line without an end takes bounded memory, and what follows it is read")
+def endless(case):
+    peak = case.path("peak")
+    path = program(case, "mw.py", f"""
+for _ in range(600):
+    sys.stdout.write("31" * 524288)
+print(flush=True)
+with open("/proc/%d/status" % os.getppid()) as status, open({peak!r}, "w") as f:
+    f.write(status.read().split("VmHWM:")[1].split()[0])
+each(lambda head, payload: payload)
+""")
+    result = played(case, 10, path)
+    equal(len(gor.parse(result.stdout)), 10, "messages")
+    back = result.input("middleware")
+    equal(back["records_damaged"], 1, "damaged")
+    within(int(read_text(peak)) / 1024, 1, 300, "MiB of memory for a line of 600 MiB")
+
+
 @test("one that changes, drops and makes messages of its own: the books say so")
 def changes(case):
     path = program(case, "mw.py", r"""

@@ -13,12 +13,11 @@ static struct msg *numbered(unsigned n)
     return message(MSG_RESPONSE, id, "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
 }
 
-static bool put(struct waiting *waiting, unsigned n)
+static void put(struct waiting *waiting, unsigned n)
 {
     struct msg *msg = numbered(n);
-    bool kept = waiting_put(waiting, msg, n);
+    waiting_put(waiting, msg, n);
     msg_unref(msg);
-    return kept;
 }
 
 static bool take(struct waiting *waiting, unsigned n)
@@ -41,8 +40,7 @@ START_TEST(each_is_found_once_in_any_order)
     ck_assert_int_eq(waiting_new(&waiting, 1000, SIZE_MAX), 0);
     for (unsigned round = 0; round < 3; round++) {
         for (unsigned n = 0; n < 1000; n++)
-            ck_assert(put(waiting, n));
-        ck_assert(!put(waiting, 500)); /* one of that id waits already */
+            put(waiting, n);
         for (unsigned n = 0; n < 1000; n++) {
             ck_assert(take(waiting, n * 7 % 1000));
             ck_assert(!take(waiting, n * 7 % 1000));
@@ -59,7 +57,7 @@ START_TEST(the_oldest_leave_when_there_are_too_many)
     ck_assert_int_eq(waiting_new(&waiting, 100, SIZE_MAX), 0);
     for (unsigned n = 0; n < 5000; n++) {
         uint64_t note;
-        ck_assert(put(waiting, n));
+        put(waiting, n);
         if (n % 3 == 0)
             ck_assert(take(waiting, n));
         for (const struct msg *m = waiting_overflow(waiting, &note); m;
@@ -84,9 +82,9 @@ START_TEST(bytes_are_bounded_too)
     msg_unref(msg);
     ck_assert_int_eq(waiting_new(&waiting, 1000, room), 0);
     for (unsigned n = 0; n < 10; n++)
-        ck_assert(put(waiting, n));
+        put(waiting, n);
     ck_assert_ptr_null(waiting_overflow(waiting, &note));
-    ck_assert(put(waiting, 10));
+    put(waiting, 10);
     const struct msg *oldest = waiting_overflow(waiting, &note);
     ck_assert_ptr_nonnull(oldest);
     ck_assert_uint_eq(note, 0);
@@ -102,12 +100,41 @@ START_TEST(bytes_are_bounded_too)
 }
 END_TEST
 
+START_TEST(of_several_with_one_id_the_oldest_is_met_first)
+{
+    struct waiting *waiting;
+    uint64_t note;
+    ck_assert_int_eq(waiting_new(&waiting, 100, SIZE_MAX), 0);
+    struct msg *same = numbered(7);
+    ck_assert(!waiting_has(waiting, msg_id(same), &note));
+    for (uint64_t n = 0; n < 50; n++) {
+        waiting_put(waiting, same, n);
+        put(waiting, 100 + (unsigned)n);
+    }
+    for (uint64_t n = 0; n < 50; n++) {
+        ck_assert(waiting_has(waiting, msg_id(same), &note));
+        ck_assert_uint_eq(note, n);
+        msg_unref(waiting_take(waiting, msg_id(same), &note));
+        ck_assert_uint_eq(note, n);
+        if (n == 25) { /* behind those that wait already */
+            waiting_put(waiting, same, 50);
+            waiting_put(waiting, same, 51);
+        }
+    }
+    msg_unref(waiting_take(waiting, msg_id(same), &note));
+    ck_assert_uint_eq(note, 50);
+    waiting_free(waiting);
+    msg_unref(same);
+}
+END_TEST
+
 Suite *suite(void)
 {
     const TTest *const tests[] = {
         each_is_found_once_in_any_order,
         the_oldest_leave_when_there_are_too_many,
         bytes_are_bounded_too,
+        of_several_with_one_id_the_oldest_is_met_first,
     };
     return suite_of("waiting", tests, ARRAY_LEN(tests));
 }
