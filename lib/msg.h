@@ -38,6 +38,7 @@ struct msg {
     atomic_uint refs;
     uint8_t type; /* enum msg_type */
     uint8_t flags; /* enum msg_flag */
+    uint8_t replayed_by; /* MSG_REPLAYED: output.number */
     uint8_t id_len;
     char id[MSG_ID_MAX]; /* not terminated; shared by a request and its responses */
     int64_t ts_ns; /* wall clock: first byte of this message on the wire */

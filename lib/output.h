@@ -15,6 +15,7 @@
 #include "lib/ledger.h"
 #include "lib/msg.h"
 #include "lib/options.h"
+#include "lib/sink.h"
 
 /* All pointers are borrowed; address only until open() returns, the others outlive the output. */
 struct output_args {
@@ -36,11 +37,17 @@ enum output_result {
 struct output {
     const struct output_ops *ops;
     struct books *books;
+    /* the pipeline's, once it is open: where the answers that it gets go (MSG_REPLAYED, from its
+     * thread); NULL: nobody asks */
+    struct sink *answers;
+    size_t answer_max; /* bytes of one that are kept */
+    uint8_t number; /* of those with answers: msg.replayed_by */
 };
 
 struct output_ops {
     const char *option; /* "output-http" */
     bool is_switch; /* the option takes no address: --output-stdout */
+    bool compares; /* it gets every answer, whether the other outputs do or not */
     bool requests_only; /* responses need not be queued for it: the pipeline counts them skipped */
 
     /* *outp is set on success only. Main thread. */

@@ -39,6 +39,7 @@ int pipeline_new(struct pipeline **pipep, const struct pipeline_config *config, 
     pipe->done_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     pipe->give_up_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     pthread_mutex_init(&pipe->fault_lock, NULL);
+    pthread_mutex_init(&pipe->fates_lock, NULL);
     if (pipe->stop_fd == -1 || pipe->done_fd == -1 || pipe->give_up_fd == -1) {
         int r = err_sys(err, errno, "pipeline: eventfd");
         pipeline_free(pipe);
@@ -48,18 +49,22 @@ int pipeline_new(struct pipeline **pipep, const struct pipeline_config *config, 
     return 0;
 }
 
+static void free_lane(struct lane *lane)
+{
+    if (lane->in)
+        lane->in->ops->close(lane->in);
+    filter_chain_free(lane->chain);
+    limiter_free(lane->limiter);
+    route_free(lane->route);
+    fates_free(lane->fates);
+    waiting_free(lane->waiting);
+    mem_free(lane);
+}
+
 static void close_parts(struct pipeline *pipe)
 {
-    for (size_t i = 0; i < pipe->n_lanes; i++) {
-        struct lane *lane = pipe->lanes[i];
-        lane->in->ops->close(lane->in);
-        filter_chain_free(lane->chain);
-        limiter_free(lane->limiter);
-        route_free(lane->route);
-        fates_free(lane->fates);
-        waiting_free(lane->waiting);
-        mem_free(lane);
-    }
+    for (size_t i = 0; i < pipe->n_lanes; i++)
+        free_lane(pipe->lanes[i]);
     for (size_t i = 0; i < pipe->n_exits; i++) {
         struct exit_lane *lane = pipe->exits[i];
         lane->out->ops->close(lane->out);
@@ -69,7 +74,11 @@ static void close_parts(struct pipeline *pipe)
         queue_free(lane->queue);
         mem_free(lane);
     }
-    pipe->n_lanes = pipe->n_exits = 0;
+    for (size_t i = 0; i < pipe->n_answers; i++) /* closing outputs may still have put some */
+        free_lane(pipe->answers[i]);
+    fates_free(pipe->fates);
+    pipe->fates = NULL;
+    pipe->n_lanes = pipe->n_exits = pipe->n_answers = 0;
 }
 
 void pipeline_free(struct pipeline *pipe)
@@ -82,6 +91,7 @@ void pipeline_free(struct pipeline *pipe)
         if (fds[i] != -1)
             close(fds[i]);
     pthread_mutex_destroy(&pipe->fault_lock);
+    pthread_mutex_destroy(&pipe->fates_lock);
     mem_free(pipe);
 }
 
@@ -155,11 +165,12 @@ static int open_route(struct lane *lane, const struct limit *limit, struct err *
     if (lane->selective && (fates_new(&lane->fates, FATES_REMEMBERED) < 0 ||
                             waiting_new(&lane->waiting, WAITING_MSGS, WAITING_BYTES) < 0))
         return err_sys(err, ENOMEM, "input");
+    if (lane->selective && pipe->n_answers > 0 && shared_fates_open(pipe) < 0)
+        return err_sys(err, ENOMEM, "input");
     return 0;
 }
 
-/* The outputs of its leg, and a page of each one's account. */
-static int find_exits(struct lane *lane, struct err *err)
+int lane_find_exits(struct lane *lane, struct err *err)
 {
     const struct pipeline *pipe = lane->pipe;
     for (size_t i = 0; i < pipe->n_exits; i++) {
@@ -207,7 +218,7 @@ int pipeline_add_input(struct pipeline *pipe, struct input *in, struct books *bo
     lane->sink.put = lane_put;
     lane->waits = may_wait(pipe, in);
     pipe->lanes[pipe->n_lanes++] = lane;
-    int r = find_exits(lane, err);
+    int r = lane_find_exits(lane, err);
     return r == 0 ? open_route(lane, &rules->limit, err) : r;
 }
 
@@ -229,9 +240,7 @@ static void count_input_out(struct pipeline *pipe, enum pipeline_leg leg)
     if (atomic_fetch_sub(&pipe->inputs_running[leg], 1) != 1)
         return;
     atomic_store(&pipe->draining[leg], true);
-    for (size_t i = 0; i < pipe->n_exits; i++)
-        if (pipe->exits[i]->leg == leg)
-            queue_close(pipe->exits[i]->queue);
+    answers_close(pipe, leg);
 }
 
 void pipeline_input_ended(struct pipeline *pipe, enum pipeline_leg leg)
@@ -279,8 +288,14 @@ int pipeline_start(struct pipeline *pipe, struct err *err)
     sigset_t all, old;
     sigfillset(&all); /* signals are the main thread's */
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    for (size_t i = 0; i < pipe->n_lanes; i++)
+    bool waits = true; /* answers do when all inputs do */
+    for (size_t i = 0; i < pipe->n_lanes; i++) {
         atomic_fetch_add(&pipe->inputs_running[pipe->lanes[i]->leg], 1);
+        waits &= pipe->lanes[i]->waits;
+    }
+    for (size_t i = 0; i < pipe->n_answers; i++)
+        pipe->answers[i]->waits = waits;
+    atomic_store(&pipe->answers_running, (int)pipe->n_answers);
     /* held until all are started, so that a quick one does not announce the end */
     atomic_store(&pipe->threads_running, 1);
     int r = 0;

@@ -78,6 +78,20 @@ struct output_rules {
 MUST_CHECK int pipeline_add_output(struct pipeline *pipe, struct output *out,
                                    struct account *account, const struct output_rules *rules,
                                    struct err *err);
+/* What was asked of the answers that an output gets. */
+struct answer_rules {
+    bool to_all; /* else only to outputs that compare */
+    size_t max_len; /* bytes of an answer beyond these are cut off */
+    struct filter_chain *chain; /* may be NULL */
+};
+
+/* From now on the answers that out gets (output.answers) go where the requests went, to the outputs
+ * that take more than requests. Takes rules->chain, also on failure; books are borrowed. After all
+ * outputs, before inputs. */
+MUST_CHECK int pipeline_track_answers(struct pipeline *pipe, struct output *out,
+                                      const struct answer_rules *rules, struct books *books,
+                                      struct err *err);
+
 /* What was asked for one input. */
 struct input_rules {
     enum pipeline_leg leg;

@@ -11,6 +11,8 @@
 static void book_everywhere(struct lane *lane, enum book fate)
 {
     for (size_t i = 0; i < lane->n_exits; i++) {
+        if (lane->deaf >> i & 1)
+            continue;
         book_one(lane->pages[i], BOOK_SEEN);
         book_one(lane->pages[i], fate);
     }
@@ -34,13 +36,19 @@ static bool any_takes(const struct lane *lane, uint64_t fates, uint32_t skip)
     return false;
 }
 
-/* Gives a message to the outputs that took it, but for those of skip. */
-static void pass_on(struct lane *lane, const struct msg *msg, uint64_t fates, uint32_t skip)
+void lane_pass_on(struct lane *lane, const struct msg *msg, uint64_t fates, uint32_t skip)
 {
     const struct msg *changed = any_takes(lane, fates, skip) ? rewritten(lane, msg) : msg;
     lane_deliver(lane, msg, changed, fates, skip);
     if (changed != msg)
         msg_unref(changed);
+}
+
+static void remember(struct lane *lane, const struct msg *request, uint64_t fates)
+{
+    fates_put(lane->fates, msg_id(request), fates);
+    if (lane->pipe->fates)
+        shared_fates_put(lane->pipe, msg_id(request), fates);
 }
 
 /* A request that waited for its response: it has come, with that status, or (0) will not come. */
@@ -51,8 +59,8 @@ static void decide(struct lane *lane, const struct msg *request, uint32_t undeci
     if (before == FATE_UNKNOWN) /* so many came since that it was forgotten */
         before = route_all(lane->route, ROUTE_FILTERED);
     uint64_t fates = route_status(lane->route, request, before, undecided, status);
-    fates_put(lane->fates, msg_id(request), fates);
-    pass_on(lane, request, fates, ~undecided);
+    remember(lane, request, fates);
+    lane_pass_on(lane, request, fates, ~undecided);
 }
 
 /* Whoever waits and is not a request is a response that came too early for anybody to know where it
@@ -87,15 +95,15 @@ static void route_one_request(struct lane *lane, const struct msg *request)
 {
     uint32_t undecided = 0;
     uint64_t fates = fates_of(lane, request, &undecided), note;
-    fates_put(lane->fates, msg_id(request), fates);
+    remember(lane, request, fates);
     const struct msg *early = waiting_take(lane->waiting, msg_id(request), &note);
-    pass_on(lane, request, fates, undecided);
+    lane_pass_on(lane, request, fates, undecided);
     if (undecided && early)
         decide(lane, request, undecided, early->http.status);
     else if (undecided)
         wait_for_other(lane, request, undecided);
     if (early)
-        pass_on(lane, early, fates_get(lane->fates, msg_id(request)), 0);
+        lane_pass_on(lane, early, fates_get(lane->fates, msg_id(request)), 0);
     msg_unref(early);
 }
 
@@ -112,11 +120,10 @@ static void route_one_response(struct lane *lane, const struct msg *response)
     if (fates == FATE_UNKNOWN)
         wait_for_other(lane, response, 0);
     else
-        pass_on(lane, response, fates, 0);
+        lane_pass_on(lane, response, fates, 0);
 }
 
-/* Takes msg; returns what may be looked at (a reference), or NULL when its fate is booked. */
-static const struct msg *redacted(struct lane *lane, const struct msg *msg)
+const struct msg *lane_redact(struct lane *lane, const struct msg *msg)
 {
     const struct msg *changed = NULL;
     enum verdict verdict = filter_chain_redact(lane->chain, msg, &changed);
@@ -128,13 +135,20 @@ static const struct msg *redacted(struct lane *lane, const struct msg *msg)
     return changed;
 }
 
+static void pass_to_all(struct lane *lane, const struct msg *msg)
+{
+    if (lane->pipe->fates && msg->type == MSG_REQUEST)
+        shared_fates_put(lane->pipe, msg_id(msg), 0);
+    lane_pass_on(lane, msg, 0, 0);
+}
+
 void lane_put(struct sink *sink, const struct msg *msg)
 {
     struct lane *lane = container_of(sink, struct lane, sink);
     bool request = msg->type == MSG_REQUEST;
     book_one(lane->books, BOOK_PRODUCED);
     if (lane->chain)
-        msg = redacted(lane, msg);
+        msg = lane_redact(lane, msg);
     if (!msg)
         return;
     if (lane->limiter && !limiter_admit(lane->limiter, msg, clock_mono_ns()))
@@ -144,7 +158,7 @@ void lane_put(struct sink *sink, const struct msg *msg)
     else if (lane->selective)
         route_one_response(lane, msg);
     else
-        pass_on(lane, msg, 0, 0);
+        pass_to_all(lane, msg);
     msg_unref(msg);
 }
 

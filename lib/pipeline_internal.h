@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Shared by pipeline.c, pipeline_in.c and pipeline_out.c; nobody else includes this. */
+/* Shared by the files of the pipeline; nobody else includes this. */
 #pragma once
 
 #include <pthread.h>
@@ -20,12 +20,12 @@
 #define WAITING_MSGS 8192
 #define WAITING_BYTES (16 << 20)
 
-/* An input and its thread. */
+/* An input and its thread; or the way of an output's answers, in that one's thread. */
 struct lane {
     struct sink sink; /* what the input puts into */
     struct pipeline *pipe;
     enum pipeline_leg leg;
-    struct input *in;
+    struct input *in; /* NULL: answers */
     struct books *books;
     struct limiter *limiter;
     struct sampler sampler;
@@ -43,6 +43,7 @@ struct lane {
     uint64_t produced; /* so many, then */
     pthread_t thread;
     bool started;
+    uint32_t deaf; /* answers: a bit for each output that is not to hear of them */
 };
 
 /* An output, its queue and its thread. */
@@ -60,6 +61,7 @@ struct exit_lane {
     struct histogram *lateness; /* the account's, as is pace */
     struct pace *pace;
     struct queue *queue;
+    bool hears; /* of answers, and so ends after those that get them */
     atomic_bool reopen;
     int64_t progress_ns; /* when a message last found its fate */
     uint64_t settled; /* messages that had, then */
@@ -74,10 +76,13 @@ struct pipeline {
     atomic_bool draining[LEGS]; /* all its inputs have ended */
     atomic_bool give_up; /* outputs: at once */
     atomic_int_fast64_t stopped_ns; /* when pipeline_stop() was called; 0: not yet */
-    atomic_int inputs_running[LEGS], threads_running;
-    size_t n_lanes, n_exits;
+    atomic_int inputs_running[LEGS], answers_running, threads_running;
+    size_t n_lanes, n_exits, n_answers;
     struct lane *lanes[MAX_INPUTS];
+    struct lane *answers[MAX_OUTPUTS];
     struct exit_lane *exits[MAX_OUTPUTS];
+    pthread_mutex_t fates_lock;
+    struct fates *fates; /* of all inputs' requests, for the answers to them; NULL: everywhere */
     pthread_mutex_t fault_lock;
     struct err fault;
     bool faulted;
@@ -99,6 +104,19 @@ void exit_lane_abandon(struct exit_lane *lane);
  * queues of those that take it. Borrows both; changed may be msg, or NULL: no memory. */
 void lane_deliver(struct lane *lane, const struct msg *msg, const struct msg *changed,
                   uint64_t fates, uint32_t skip);
+/* What may be looked at (a reference), or NULL when its fate is booked. Takes msg. */
+const struct msg *lane_redact(struct lane *lane, const struct msg *msg);
+/* What the global rules make of msg goes to the outputs that took it, but for those of skip. */
+void lane_pass_on(struct lane *lane, const struct msg *msg, uint64_t fates, uint32_t skip);
+/* Fills in the outputs of its leg, and a page of each one's account. */
+MUST_CHECK int lane_find_exits(struct lane *lane, struct err *err);
+
+/* Where a request went, for the answers to it. Any thread. */
+MUST_CHECK int shared_fates_open(struct pipeline *pipe);
+void shared_fates_put(struct pipeline *pipe, struct span id, uint64_t fates);
+/* Closes the queues that nothing can come into any more. Any thread; more than once. */
+void answers_close(struct pipeline *pipe, enum pipeline_leg leg);
+
 /* Wakes the outputs that got something: once a batch, not once a message. */
 void lane_kick(struct lane *lane);
 

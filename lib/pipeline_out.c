@@ -19,14 +19,18 @@ static uint64_t settled_by(const struct books *page)
 
 static bool gave_up(struct exit_lane *lane)
 {
-    if (likely(!pipeline_is_ending(lane->pipe, lane->leg)))
+    struct pipeline *pipe = lane->pipe;
+    if (likely(!pipeline_is_ending(pipe, lane->leg)))
+        return false;
+    /* while answers may come, silence is nobody's fault */
+    if (lane->hears && atomic_load(&pipe->answers_running) > 0 && !atomic_load(&pipe->stop))
         return false;
     uint64_t settled = settled_by(lane->out->books);
     if (settled != lane->settled || lane->progress_ns == 0) {
         lane->settled = settled;
         lane->progress_ns = clock_mono_ns();
     }
-    return pipeline_gave_up(lane->pipe, lane->leg, lane->progress_ns);
+    return pipeline_gave_up(pipe, lane->leg, lane->progress_ns);
 }
 
 static void poll_output(struct exit_lane *lane, int wake_fd, int timeout_ms)
@@ -164,6 +168,8 @@ void *exit_lane_run(void *arg)
         }
     }
     drain(lane);
+    if (lane->out->answers && atomic_fetch_sub(&lane->pipe->answers_running, 1) == 1)
+        answers_close(lane->pipe, lane->leg);
     pipeline_thread_ended(lane->pipe);
     return NULL;
 }

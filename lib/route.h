@@ -18,6 +18,9 @@ enum route_fate {
 };
 #define ROUTE_OUTPUTS_MAX 31 /* so that no number is FATE_UNKNOWN */
 
+/* ROUTE_FILTERED at all outputs. */
+#define ROUTE_NOWHERE (UINT64_MAX / 3 & ((UINT64_C(1) << (2 * ROUTE_OUTPUTS_MAX)) - 1))
+
 static inline enum route_fate route_fate_at(uint64_t fates, size_t output)
 {
     return (enum route_fate)(fates >> (2 * output) & 3);

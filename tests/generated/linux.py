@@ -14,6 +14,7 @@ class Receiver:
         self.joins = joins
         self.out = bytearray()
         self.queue = []  # of [start, end, bytes, segments joined], by start
+        self.doubtful = False  # it hangs on the shape of the kernel's tree
 
     def segment(self, at, data):
         end = at + len(data)
@@ -44,8 +45,9 @@ class Receiver:
                 place = i
                 break
             if piece[3] < self.joins and at == piece[1]:
+                # those that a join covers stay in the tree; which is met first hangs on its shape
+                self.doubtful |= i + 1 < len(self.queue) and self.queue[i + 1][0] < end
                 piece[1:] = end, piece[2] + data, piece[3] + 1
-                self.swallow(i, end)
                 return
         self.queue.insert(place, [at, end, data, 1])
         self.swallow(place, end)
@@ -63,5 +65,5 @@ def read(segments):
         receiver = Receiver(joins)
         for at, data in segments:
             receiver.segment(at, data)
-        readings.add(bytes(receiver.out))
+        readings.add(None if receiver.doubtful else bytes(receiver.out))
     return readings.pop() if len(readings) == 1 else None
