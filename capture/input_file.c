@@ -38,6 +38,7 @@ struct file_input {
     struct file_window window;
     struct pacer pacer;
     bool loop, dry;
+    bool closed_loop; /* the next one when an answer makes room: times do not count */
     struct msg *next; /* waits for its deadline; may be NULL */
     int64_t deadline_ns; /* of next */
     bool at_rate; /* "|500rps": plan says when, not the recording */
@@ -114,6 +115,7 @@ static int read_options(struct file_input *f, const struct options *o, struct er
     f->config.depth = (size_t)depth;
     f->dry = options_bool(o, "input-file-dry-run");
     f->loop = !f->dry && options_bool(o, "input-file-loop");
+    f->closed_loop = !f->dry && options_int(o, "output-http-concurrency") > 0;
     pacer_init(&f->pacer, f->dry ? &no_clock : &pacer_real_clock,
                options_duration_ns(o, "input-file-max-wait"));
     return file_window_init(&f->window, o, err);
@@ -240,7 +242,7 @@ static void put(struct file_input *f, struct sink *sink)
         note_dry(&f->dry_run, f->n_put, f->deadline_ns);
         msg_unref(msg);
     } else {
-        msg->due_ns = f->deadline_ns;
+        msg->due_ns = f->closed_loop ? 0 : f->deadline_ns;
         sink_put(sink, msg);
     }
     f->n_put++;
@@ -291,7 +293,7 @@ static int file_poll(struct input *in, struct sink *sink, int timeout_ms, struct
             return INPUT_MORE;
         if (r == READER_END)
             return end_of_round(f, err);
-        if (!f->dry && !pacer_is_due(&f->pacer, f->deadline_ns)) {
+        if (!f->dry && !f->closed_loop && !pacer_is_due(&f->pacer, f->deadline_ns)) {
             if (i == 0)
                 pacer_wait(&f->pacer, f->deadline_ns, timeout_ms * NS_PER_MS, f->config.stop_fd);
             return INPUT_MORE;

@@ -32,6 +32,7 @@ struct wiring {
     size_t n_inputs;
     struct opened_input inputs[64];
     struct wanted_outputs outputs;
+    struct output *opened[ROUTE_OUTPUTS_MAX]; /* as wanted; the pipeline's */
 };
 
 /* The address of one value of an option, without its limit. *copy is to be freed. */
@@ -156,7 +157,7 @@ static int open_inputs(struct wiring *w)
 }
 
 /* Opens an output and gives it to the pipeline. */
-static int open_output(struct wiring *w, const struct wanted *wanted)
+static int open_output(struct wiring *w, const struct wanted *wanted, struct output **outp)
 {
     char label[LABEL_MAX];
     struct output_rules rules;
@@ -179,11 +180,43 @@ static int open_output(struct wiring *w, const struct wanted *wanted)
     if (r == 0)
         r = wanted->ops->open(&out, &args, w->err);
     mem_free(address);
+    *outp = out;
     if (r == 0)
         return pipeline_add_output(w->pipe, out, account, &rules, w->err);
     filter_chain_free(rules.rewriters);
     options_free(rules.options);
     return r;
+}
+
+static bool wants_answers(const struct wiring *w)
+{
+    bool compares = false;
+    for (size_t i = 0; i < w->outputs.n; i++)
+        compares |= w->outputs.wanted[i].ops->compares;
+    return compares || options_bool(w->options, "output-http-track-response");
+}
+
+/* What is answered is redacted and decoded as what was recorded. */
+static int track_answers(struct wiring *w, const struct wanted *wanted, struct output *out)
+{
+    char label[LABEL_MAX];
+    wanted_label(label, sizeof(label), "answers", wanted->value);
+    struct account *account = ledger_account(w->ledger, ACCOUNT_INPUT, label);
+    struct books *books = account ? account_page(account) : NULL;
+    struct answer_rules rules = {
+        .to_all = options_bool(w->options, "output-http-track-response"),
+        .max_len = options_size(w->options, "output-http-response-buffer"),
+    };
+    if (!books)
+        return err_sys(w->err, ENOMEM, "%s", label);
+    const struct filter_ops *filters[REGISTRY_FILTERS_MAX];
+    size_t n = registry_filters_of(1U << FILTER_REDACT | 1U << FILTER_DECODE, filters);
+    int r = filter_chain_new(&rules.chain, filters, n, w->options, w->err);
+    if (r < 0)
+        return r;
+    if (rules.chain)
+        filter_chain_count(rules.chain, books);
+    return pipeline_track_answers(w->pipe, out, &rules, books, w->err);
 }
 
 static int open_outputs(struct wiring *w)
@@ -196,7 +229,10 @@ static int open_outputs(struct wiring *w)
                                  "--output-file requests.gor (see --help)");
     int r = 0;
     for (size_t i = 0; i < all->n && r == 0; i++)
-        r = open_output(w, &all->wanted[i]);
+        r = open_output(w, &all->wanted[i], &w->opened[i]);
+    for (size_t i = 0; i < all->n && r == 0; i++)
+        if (all->wanted[i].ops->answers && wants_answers(w))
+            r = track_answers(w, &all->wanted[i], w->opened[i]);
     return r;
 }
 

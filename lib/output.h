@@ -47,6 +47,7 @@ struct output {
 struct output_ops {
     const char *option; /* "output-http" */
     bool is_switch; /* the option takes no address: --output-stdout */
+    bool answers; /* it gets some */
     bool compares; /* it gets every answer, whether the other outputs do or not */
     bool requests_only; /* responses need not be queued for it: the pipeline counts them skipped */
 

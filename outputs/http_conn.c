@@ -2,10 +2,12 @@
 #include "outputs/http_conn.h"
 
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/http_edit.h"
 
 /* Bodies up to this length are sent in one piece with their head. */
@@ -14,6 +16,7 @@
 #define OUT_MAX ((size_t)4 * MIB)
 /* A buffer beyond this is given back after its exchange. */
 #define KEEP_CAP ((size_t)64 * 1024)
+#define PADDING_PIECE ((size_t)16 * 1024)
 /* Times that one call reads, so that other connections get their turn. */
 #define READS_PER_TURN 16
 
@@ -37,9 +40,19 @@ static bool body_is_whole(const struct msg *msg)
     }
 }
 
-bool http_conn_can_send(const struct msg *msg)
+/* A body that its length tells how to fill up. */
+static bool can_pad(const struct msg *msg)
 {
-    if (msg->type != MSG_REQUEST || msg->http.head_len == 0 || (msg->flags & MSG_CUT))
+    return msg->http.body == HTTP_BODY_LENGTH && msg_body(msg).len < msg->http.length;
+}
+
+bool http_conn_can_send(const struct msg *msg, bool pad_cut)
+{
+    if (msg->type != MSG_REQUEST || msg->http.head_len == 0)
+        return false;
+    if (pad_cut && can_pad(msg))
+        return true;
+    if (msg->flags & MSG_CUT)
         return false;
     /* a tunnel is not an exchange; and what does not end where its head says would make the server
      * wait, or take the rest for a request of its own */
@@ -56,6 +69,7 @@ void http_conn_up(struct http_conn *conn, int fd, struct http_dial *tls)
     conn->watches_write = false;
     buf_init(&conn->out, OUT_MAX);
     buf_init(&conn->in, HTTP_MAX_HEAD);
+    buf_init(&conn->answer, SIZE_MAX);
 }
 
 void http_conn_fini(struct http_conn *conn)
@@ -68,6 +82,7 @@ void http_conn_fini(struct http_conn *conn)
     conn->msg = NULL;
     buf_fini(&conn->out);
     buf_fini(&conn->in);
+    buf_fini(&conn->answer);
 }
 
 static ssize_t io_send(struct http_conn *conn, struct span head, struct span body)
@@ -94,15 +109,27 @@ static void stop_sending(struct http_conn *conn)
 {
     buf_consume(&conn->out, buf_span(&conn->out).len);
     conn->body = span_of(NULL, 0);
+    conn->padding = 0;
     if (conn->out.cap > KEEP_CAP)
         buf_fini(&conn->out);
+}
+
+/* What is sent of it next counts as the body. */
+static struct span next_padding(struct http_conn *conn, const uint8_t *zeros)
+{
+    size_t n = conn->padding < PADDING_PIECE ? (size_t)conn->padding : PADDING_PIECE;
+    conn->padding -= n;
+    return span_of(zeros, n);
 }
 
 /* Sends what is left as far as the socket takes it. False: it is broken. */
 static bool send_rest(struct http_conn *conn)
 {
+    static const uint8_t zeros[PADDING_PIECE];
     while (http_conn_wants_write(conn)) {
         struct span head = buf_span(&conn->out);
+        if (head.len == 0 && conn->body.len == 0)
+            conn->body = next_padding(conn, zeros);
         ssize_t n = io_send(conn, head, conn->body);
         if (n == -EAGAIN)
             return true;
@@ -147,6 +174,8 @@ static int prepare(struct http_conn *conn, const struct http_wire *wire, const s
         r = buf_append(&conn->out, conn->body.ptr, conn->body.len);
         conn->body = span_of(NULL, 0);
     }
+    if (wire->pad_cut && can_pad(msg))
+        conn->padding = msg->http.length - msg_body(msg).len;
     if (r < 0)
         stop_sending(conn);
     return r;
@@ -157,6 +186,48 @@ static void await_answer(struct http_conn *conn)
     http_framer_init(&conn->framer, HTTP_RESPONSE, NULL);
     http_framer_answers(&conn->framer, msg_method(conn->msg));
     conn->in_head = true;
+    buf_consume(&conn->answer, buf_span(&conn->answer).len);
+    if (conn->answer.cap > KEEP_CAP)
+        buf_fini(&conn->answer);
+    conn->answer_cut = false;
+    conn->answer_ns = 0;
+}
+
+/* Bytes of the answer, which is not yet complete. Without memory for them it counts as cut. */
+static void keep_answer(struct http_conn *conn, const struct http_wire *wire, const uint8_t *bytes,
+                        size_t n)
+{
+    size_t have = buf_span(&conn->answer).len;
+    size_t room = have < wire->keep_answer ? wire->keep_answer - have : 0;
+    if (conn->answer_ns == 0) {
+        conn->answer_ns = clock_wall_ns();
+        conn->answer_after_ns = clock_mono_ns() - conn->since_ns;
+    }
+    if (conn->answer_cut)
+        return;
+    conn->answer_cut = n > room;
+    if (buf_append(&conn->answer, bytes, n < room ? n : room) < 0)
+        conn->answer_cut = true;
+}
+
+struct msg *http_conn_answer(const struct http_conn *conn, const struct msg *request, size_t max)
+{
+    struct span bytes = buf_span(&conn->answer);
+    size_t len = bytes.len < max ? bytes.len : max;
+    struct msg *msg = msg_like(request, len);
+    if (!msg)
+        return NULL;
+    memcpy(msg->bytes, bytes.ptr, len);
+    msg->len = len;
+    msg->type = MSG_REPLAYED;
+    msg->flags = conn->answer_cut || len < bytes.len ? MSG_CUT : 0;
+    msg->ts_ns = conn->answer_ns;
+    msg->latency_ns = conn->answer_after_ns;
+    msg->due_ns = 0;
+    msg->src = request->dst;
+    msg->dst = request->src;
+    msg_parse_head(msg);
+    return msg;
 }
 
 enum http_io http_conn_begin(struct http_conn *conn, struct http_wire *wire, const struct msg *msg)
@@ -214,6 +285,8 @@ static enum http_io feed(struct http_conn *conn, struct http_wire *wire, const u
     while (n > 0) {
         size_t used = 0;
         enum http_verdict v = http_framer_feed(&conn->framer, bytes, n, &used);
+        if (wire->keep_answer > 0)
+            keep_answer(conn, wire, bytes, used);
         if (conn->in_head)
             v = take_head(conn, bytes, used, v);
         bytes += used;

@@ -21,6 +21,8 @@
 struct http_wire {
     const struct http_target *target; /* borrowed */
     bool original_host; /* the Host field stays as recorded */
+    bool pad_cut; /* a body that was cut at capture is filled up to its length */
+    size_t keep_answer; /* bytes of an answer that are kept; 0: none */
     struct books *books; /* borrowed */
     uint8_t scratch[HTTP_CONN_SCRATCH]; /* what was just received */
 };
@@ -39,6 +41,7 @@ struct http_conn {
     struct http_dial *dial; /* DIALING; with TLS also later */
     struct http_lane *lane; /* BUSY: whose first message this is */
     int64_t since_ns; /* IDLE: when that began; BUSY: when the request went out */
+    uint64_t session; /* the recorded connection that it was last used for */
     bool watches_write; /* as epoll has it */
     TAILQ_ENTRY(http_conn) link;
     /* --- inside --- */
@@ -48,11 +51,16 @@ struct http_conn {
     const struct msg *msg; /* borrowed for the exchange */
     struct buf out; /* the head as sent, with a small body */
     struct span body; /* a large one, still to be sent */
+    uint64_t padding; /* bytes behind it, still to be sent */
     bool sent_some, send_failed;
     struct http_framer framer;
     bool in_head;
     struct buf in; /* the beginning of an answer's head */
     bool keep; /* the connection can be used again */
+    struct buf answer; /* as it came, up to http_wire.keep_answer */
+    bool answer_cut; /* there was more */
+    int64_t answer_ns; /* CLOCK_REALTIME of its first byte */
+    int64_t answer_after_ns; /* since the request went out */
 };
 
 enum http_io {
@@ -64,8 +72,9 @@ enum http_io {
     HTTP_IO_NO_MEMORY = 5, /* the request could not be made ready; nothing was sent */
 };
 
-/* Can this message be sent as a request: a whole one, and not CONNECT? */
-bool http_conn_can_send(const struct msg *msg);
+/* Can this message be sent as a request: not CONNECT, and a whole one, or (with pad_cut) one whose
+ * body can be filled up? */
+bool http_conn_can_send(const struct msg *msg, bool pad_cut);
 
 /* fd: of a connection that is up; takes it, unless dial (TLS) is set. */
 void http_conn_up(struct http_conn *conn, int fd, struct http_dial *tls);
@@ -79,7 +88,11 @@ enum http_io http_conn_ready(struct http_conn *conn, struct http_wire *wire);
 /* Does the exchange wait for the socket to become writable? */
 static inline bool http_conn_wants_write(const struct http_conn *conn)
 {
-    return conn->body.len > 0 || buf_span(&conn->out).len > 0;
+    return conn->body.len > 0 || conn->padding > 0 || buf_span(&conn->out).len > 0;
 }
+/* What was answered to request, as a message that is the caller's alone, at most max bytes of it.
+ * NULL: no memory. */
+MUST_CHECK struct msg *http_conn_answer(const struct http_conn *conn, const struct msg *request,
+                                        size_t max);
 /* While idle: has the server neither closed it nor sent what nobody asked for? */
 bool http_conn_alive(struct http_conn *conn);

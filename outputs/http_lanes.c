@@ -17,6 +17,7 @@ struct http_lane {
     struct held_list held;
     struct http_lane *chain; /* next in its bucket */
     bool out;
+    unsigned tries, hops; /* of its first message */
     TAILQ_ENTRY(http_lane) link; /* ready, or free */
 };
 TAILQ_HEAD(lane_list, http_lane);
@@ -90,6 +91,7 @@ static struct http_lane *lane_of(struct http_lanes *lanes, uint64_t conn)
     struct http_lane *lane = TAILQ_FIRST(&lanes->free_lanes);
     TAILQ_REMOVE(&lanes->free_lanes, lane, link);
     lane->conn = conn;
+    lane->tries = lane->hops = 0;
     STAILQ_INIT(&lane->held);
     lane->chain = *bucket;
     *bucket = lane;
@@ -131,6 +133,35 @@ struct http_lane *http_lanes_next(struct http_lanes *lanes)
     return lane;
 }
 
+struct http_lane *http_lanes_first(const struct http_lanes *lanes)
+{
+    return TAILQ_FIRST(&lanes->ready);
+}
+
+uint64_t http_lane_conn(const struct http_lane *lane)
+{
+    return lane->conn;
+}
+
+unsigned http_lane_try(struct http_lane *lane)
+{
+    return ++lane->tries;
+}
+
+unsigned http_lane_hops(const struct http_lane *lane)
+{
+    return lane->hops;
+}
+
+void http_lane_replace(struct http_lane *lane, const struct msg *msg)
+{
+    struct held *held = STAILQ_FIRST(&lane->held);
+    msg_unref(held->msg);
+    held->msg = msg;
+    lane->hops++;
+    lane->tries = 0;
+}
+
 const struct msg *http_lane_msg(const struct http_lane *lane)
 {
     assert(!STAILQ_EMPTY(&lane->held));
@@ -144,6 +175,7 @@ const struct msg *http_lane_pop(struct http_lanes *lanes, struct http_lane *lane
     STAILQ_REMOVE_HEAD(&lane->held, link);
     STAILQ_INSERT_HEAD(&lanes->free_held, held, link);
     lanes->n_held--;
+    lane->tries = lane->hops = 0;
     return held->msg;
 }
 

@@ -27,7 +27,16 @@ size_t http_lanes_ready(const struct http_lanes *lanes);
 
 /* The lane first in line goes out; NULL when none is ready. */
 struct http_lane *http_lanes_next(struct http_lanes *lanes);
+/* Which that will be. */
+struct http_lane *http_lanes_first(const struct http_lanes *lanes);
+uint64_t http_lane_conn(const struct http_lane *lane); /* msg.conn of its messages */
 const struct msg *http_lane_msg(const struct http_lane *lane); /* its first; borrowed */
+
+/* Of the first message of a lane: how often this was asked of it, this time included; how often it
+ * was replaced; and by what it is replaced (takes msg). */
+unsigned http_lane_try(struct http_lane *lane);
+unsigned http_lane_hops(const struct http_lane *lane);
+void http_lane_replace(struct http_lane *lane, const struct msg *msg);
 
 /* A lane that is out comes back, to the front or the end of the line. Before that its first
  * message may be taken from it (the reference becomes the caller's); without messages it is gone

@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: MIT */
-/* The connections to one target, and which request goes over which: those of one recorded
- * connection one after the other, those of different ones side by side. Connections are kept, the
- * most recently used first, and more are opened while requests wait. Every message taken is settled
- * once. Owned by the output's thread. */
+/* Which request goes over which connection to the target, and what comes of it: those of one
+ * recorded connection one after the other, those of different ones side by side, over as few
+ * connections as do. Every message taken is settled once. Owned by the output's thread. */
 #pragma once
 
 #include "lib/base.h"
 #include "lib/err.h"
 #include "lib/output.h"
-#include "outputs/http_target.h"
+#include "outputs/http_conns.h"
 
 struct http_pool_config {
     struct output *out; /* messages are settled here. Borrowed */
     struct histogram *latency; /* of answers; NULL: nobody asks. Borrowed */
     const struct http_target *target; /* borrowed */
     const char *tag; /* for log lines. Borrowed */
+    struct http_conns_config conns;
     bool original_host;
-    bool skip_verify;
-    size_t max_conns;
+    bool pad_cut; /* bodies that were cut at capture are filled up */
     size_t max_held; /* requests held at most, under way or waiting */
-    int64_t timeout_ns; /* of opening a connection, and of an exchange */
+    int64_t timeout_ns; /* of an exchange */
+    uint64_t max_exchanges; /* on one connection; 0: as many as it bears */
+    unsigned redirects; /* that are followed for one request */
+    unsigned retries; /* of a request of which nothing was sent */
 };
 
 struct http_pool;

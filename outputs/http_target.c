@@ -45,8 +45,7 @@ static void split(struct parts *p, const char *text)
         }
 }
 
-/* The given pieces as one string; NULL when memory is short. */
-static char *join(const struct span *pieces, size_t n)
+char *http_join(const struct span *pieces, size_t n)
 {
     size_t len = 0;
     for (size_t i = 0; i < n; i++)
@@ -122,7 +121,7 @@ static char *authorization_of(struct span user)
         base64(encoded, plain, n);
         const struct span pieces[] = {span_str("Authorization: Basic "), span_str(encoded),
                                       span_str("\r\n")};
-        field = join(pieces, ARRAY_LEN(pieces));
+        field = http_join(pieces, ARRAY_LEN(pieces));
     }
     mem_free(plain);
     mem_free(encoded);
@@ -185,10 +184,10 @@ static int fill(struct http_target *t, const struct parts *p)
     const struct span url[] = {scheme, p->host, span_str("/")};
     const struct span shown[] = {scheme, p->host, p->path};
     struct span prefix = without_slashes(p->path);
-    t->url = join(url, ARRAY_LEN(url));
-    t->shown = join(shown, ARRAY_LEN(shown));
-    t->host = join(&p->host, 1);
-    t->prefix = join(&prefix, 1);
+    t->url = http_join(url, ARRAY_LEN(url));
+    t->shown = http_join(shown, ARRAY_LEN(shown));
+    t->host = http_join(&p->host, 1);
+    t->prefix = http_join(&prefix, 1);
     t->authorization = authorization_of(p->user);
     return t->url && t->shown && t->host && t->prefix && t->authorization ? 0 : -ENOMEM;
 }

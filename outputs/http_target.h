@@ -4,6 +4,7 @@
 
 #include "lib/base.h"
 #include "lib/err.h"
+#include "lib/span.h"
 
 struct http_target {
     bool tls;
@@ -19,3 +20,6 @@ struct http_target {
 MUST_CHECK int http_target_parse(struct http_target *target, const char *text, struct err *err);
 /* Also after a failed parse, and twice. */
 void http_target_fini(struct http_target *target);
+
+/* The given pieces as one string, to be freed with mem_free(); NULL when memory is short. */
+char *http_join(const struct span *pieces, size_t n);

@@ -19,6 +19,7 @@
 #include "outputs/outputs.h"
 
 #define MAX_CONNS 1024 /* also when --output-http-workers is 0, gor's "unlimited" */
+#define KEEP_IDLE 4 /* connections that are kept, however long they are idle */
 #define MAX_HELD (1 << 20)
 #define DEFAULT_HELD 1000 /* gor's, also for what is below 1 */
 #define MIN_TIMEOUT_NS (100 * NS_PER_MS) /* below it gor takes a second */
@@ -26,6 +27,7 @@
 struct http {
     struct output base;
     bool curl_ready;
+    bool pad_cut;
     struct http_target target;
     struct http_pool *pool;
     struct http_stats stats;
@@ -62,18 +64,45 @@ static bool sets_host(const struct options *options)
     return false;
 }
 
+/* A number of connections, or of what may wait: 0 and less is the usual. */
+static size_t bounded(int64_t n, size_t usual, size_t max)
+{
+    return n < 1 ? usual : (size_t)n > max ? max : (size_t)n;
+}
+
+static void read_conns(struct http_conns_config *conns, const struct options *options)
+{
+    int64_t concurrency = options_int(options, "output-http-concurrency");
+    int64_t workers = options_int(options, "output-http-workers");
+    conns->max = bounded(concurrency > 0 ? concurrency : workers, MAX_CONNS, MAX_CONNS);
+    conns->idle_ns = options_duration_ns(options, "output-http-worker-timeout");
+    conns->sessions = options_bool(options, "recognize-tcp-sessions");
+    conns->keep_idle = KEEP_IDLE;
+    if (options_given(options, "output-http-worker-timeout"))
+        conns->keep_idle = 0;
+    else if (conns->sessions)
+        conns->keep_idle = MAX_CONNS; /* nobody knows when the next request comes */
+    conns->dial.skip_verify = options_bool(options, "output-http-skip-verify");
+    conns->dial.timeout_ns = options_duration_ns(options, "output-http-connect-timeout");
+}
+
 static void read_options(struct http_pool_config *config, const struct output_args *args)
 {
     const struct options *options = args->options;
-    int64_t workers = options_int(options, "output-http-workers");
-    int64_t held = options_int(options, "output-http-queue-len");
     int64_t timeout_ns = options_duration_ns(options, "output-http-timeout");
     config->original_host = options_bool(options, "http-original-host") || sets_host(options) ||
                             (args->bound && sets_host(args->bound));
-    config->skip_verify = options_bool(options, "output-http-skip-verify");
-    config->max_conns = workers < 1 || workers > MAX_CONNS ? MAX_CONNS : (size_t)workers;
-    config->max_held = held < 1 ? DEFAULT_HELD : held > MAX_HELD ? MAX_HELD : (size_t)held;
+    config->pad_cut = options_bool(options, "output-http-pad-cut");
+    config->max_held =
+        bounded(options_int(options, "output-http-queue-len"), DEFAULT_HELD, MAX_HELD);
     config->timeout_ns = timeout_ns < MIN_TIMEOUT_NS ? NS_PER_S : timeout_ns;
+    config->max_exchanges =
+        (uint64_t)options_int(options, "output-http-max-requests-per-connection");
+    config->redirects = (unsigned)options_int(options, "output-http-redirects");
+    config->retries = (unsigned)options_int(options, "output-http-retries");
+    read_conns(&config->conns, options);
+    if (config->conns.dial.timeout_ns <= 0)
+        config->conns.dial.timeout_ns = config->timeout_ns;
 }
 
 static int set_up(struct http *h, const struct output_args *args, struct err *err)
@@ -88,6 +117,10 @@ static int set_up(struct http *h, const struct output_args *args, struct err *er
     struct http_pool_config config = {
         .out = &h->base, .latency = args->latency, .target = &h->target, .tag = h->tag};
     read_options(&config, args);
+    config.conns.dial.target = &h->target;
+    config.conns.books = args->books;
+    config.conns.tag = h->tag;
+    h->pad_cut = config.pad_cut;
     h->latency = args->latency;
     r = http_stats_init(&h->stats, args->options, err);
     if (r < 0)
@@ -119,7 +152,7 @@ static enum output_result http_write(struct output *out, const struct msg *msg)
     struct http *h = container_of(out, struct http, base);
     if (msg->type != MSG_REQUEST)
         return OUTPUT_SKIPPED;
-    if (!http_conn_can_send(msg)) {
+    if (!http_conn_can_send(msg, h->pad_cut)) {
         book_one(out->books, BOOK_HTTP_UNSENDABLE);
         return OUTPUT_FAILED;
     }
@@ -162,6 +195,7 @@ static enum output_result http_flush(struct output *out)
 const struct output_ops output_http = {
     .option = "output-http",
     .requests_only = true,
+    .answers = true,
     .open = http_open,
     .write = http_write,
     .poll = http_poll,

@@ -121,14 +121,15 @@ def request_length(data):
 class Target:
     """An HTTP server that keeps every request's exact bytes and time of arrival. delay: seconds
     before each answer; mode: "answer", "silent" (accepts and never reads), "reset" (each request
-    is answered by RST), "close" (one request per connection)."""
+    is answered by RST), "close" (one request per connection). answer: bytes, or what makes them from
+    the request's."""
 
-    def __init__(self, case, delay=0.0, mode="answer", answer=None):
+    def __init__(self, case, delay=0.0, mode="answer", answer=None, port=0):
         self.delay, self.mode = delay, mode
         self.answer = answer or b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
         self.arrivals = []
         self.connections = 0
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=512)
+        self.socket = socket.create_server(("127.0.0.1", port), backlog=512)
         self.port = self.socket.getsockname()[1]
         self.stop = False
         self.selector = selectors.DefaultSelector()
@@ -182,16 +183,16 @@ class Target:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
                 self.drop(connection)
             else:
-                self.due.append((now + self.delay, connection))
+                self.due.append((now + self.delay, connection, self.arrivals[-1].raw))
         self.send_due()
 
     def send_due(self):
         while self.due and self.due[0][0] <= time.monotonic():
-            _, connection = self.due.popleft()
+            _, connection, raw = self.due.popleft()
             if connection not in self.buffers:
                 continue
             try:
-                connection.sendall(self.answer)
+                connection.sendall(self.answer(raw) if callable(self.answer) else self.answer)
             except OSError:
                 self.drop(connection)
                 continue

@@ -23,6 +23,7 @@ static struct books books;
 static int stop_fd = -1;
 static struct option_value values[] = {
     {"input-file-loop", 0, NULL},
+    {"output-http-concurrency", 0, NULL},
     {"input-file-read-depth", 100, NULL},
     {"input-file-dry-run", 0, NULL},
     {"input-file-max-wait", 0, NULL},

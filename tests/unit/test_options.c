@@ -236,20 +236,20 @@ END_TEST
 
 START_TEST(what_is_not_built_stops_the_start_unless_it_is_off)
 {
-    static const char *const off[] = {"--recognize-tcp-sessions=false",
-                                      "--recognize-tcp-sessions false",
+    static const char *const off[] = {"--input-tcp-secure=false",
+                                      "--input-tcp-secure false",
                                       "--output-http-redirects 0",
                                       "--copy-buffer-size 5120kb",
                                       "--http-pprof=",
                                       "--input-kafka-offset -1",
-                                      "--recognize-tcp-sessions --recognize-tcp-sessions=false",
+                                      "--input-tcp-secure --input-tcp-secure=false",
                                       "--input-raw-engine libpcap",
                                       "--input-raw-protocol http"};
     for (size_t i = 0; i < ARRAY_LEN(off); i++)
         options_free(parsed(off[i]));
     refused("--output-ws ws://x", "--output-ws: not available in this version");
     refused("--output-null --http-pprof :1", "--http-pprof: not available in this version");
-    refused("--recognize-tcp-sessions", "--recognize-tcp-sessions: not available in this version");
+    refused("--input-tcp-secure", "--input-tcp-secure: not available in this version");
     refused("--copy-buffer-size 1mb", "--copy-buffer-size: not available in this version");
     setenv("REFRAIN_OUTPUT_KAFKA_HOST", "127.0.0.1:9092", 1);
     refused("--output-null", "REFRAIN_OUTPUT_KAFKA_HOST: not available in this version");
