@@ -79,8 +79,8 @@ static int find_receivers(struct lane *lane, bool all, struct err *err)
     return r;
 }
 
-int pipeline_track_answers(struct pipeline *pipe, struct output *from, const struct answer_rules *rules,
-                           struct books *books, struct err *err)
+int pipeline_track_answers(struct pipeline *pipe, struct output *from,
+                           const struct answer_rules *rules, struct books *books, struct err *err)
 {
     assert(pipe->n_lanes == 0); /* they share with it where their requests went */
     struct lane *lane = mem_zalloc(MEM_OTHER, sizeof(*lane));
