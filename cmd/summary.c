@@ -209,6 +209,7 @@ static void print_output(FILE *f, const struct account *a)
         {BOOK_HTTP_BAD_ANSWER, "not HTTP"},
         {BOOK_HTTP_TIMEOUT, "timed out"},
         {BOOK_HTTP_UNSENDABLE, "not sendable"},
+        {BOOK_HTTP_NO_MEMORY, "without memory"},
         {BOOK_HTTP_RETRIES, "tried again"},
         {BOOK_HTTP_REDIRECTS, "redirects followed"},
         {BOOK_HTTP_ELSEWHERE, "redirects to elsewhere"},

@@ -210,26 +210,6 @@ static void keep_answer(struct http_conn *conn, const struct http_wire *wire, co
         conn->answer_cut = true;
 }
 
-struct msg *http_conn_answer(const struct http_conn *conn, const struct msg *request, size_t max)
-{
-    struct span bytes = buf_span(&conn->answer);
-    size_t len = bytes.len < max ? bytes.len : max;
-    struct msg *msg = msg_like(request, len);
-    if (!msg)
-        return NULL;
-    memcpy(msg->bytes, bytes.ptr, len);
-    msg->len = len;
-    msg->type = MSG_REPLAYED;
-    msg->flags = conn->answer_cut || len < bytes.len ? MSG_CUT : 0;
-    msg->ts_ns = conn->answer_ns;
-    msg->latency_ns = conn->answer_after_ns;
-    msg->due_ns = 0;
-    msg->src = request->dst;
-    msg->dst = request->src;
-    msg_parse_head(msg);
-    return msg;
-}
-
 enum http_io http_conn_begin(struct http_conn *conn, struct http_wire *wire, const struct msg *msg)
 {
     assert(conn->fd != -1 && !http_conn_wants_write(conn));

@@ -90,9 +90,5 @@ static inline bool http_conn_wants_write(const struct http_conn *conn)
 {
     return conn->body.len > 0 || conn->padding > 0 || buf_span(&conn->out).len > 0;
 }
-/* What was answered to request, as a message that is the caller's alone, at most max bytes of it.
- * NULL: no memory. */
-MUST_CHECK struct msg *http_conn_answer(const struct http_conn *conn, const struct msg *request,
-                                        size_t max);
 /* While idle: has the server neither closed it nor sent what nobody asked for? */
 bool http_conn_alive(struct http_conn *conn);

@@ -2,7 +2,6 @@
 /* output-http: sends requests to an HTTP server, as they were recorded but for the Host field and
  * the path's prefix. One thread, one epoll; http_pool.c has the connections. */
 #include <errno.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -90,19 +89,19 @@ static void read_options(struct http_pool_config *config, const struct output_ar
 {
     const struct options *options = args->options;
     int64_t timeout_ns = options_duration_ns(options, "output-http-timeout");
-    config->original_host = options_bool(options, "http-original-host") || sets_host(options) ||
-                            (args->bound && sets_host(args->bound));
+    config->work.original_host = options_bool(options, "http-original-host") ||
+                                 sets_host(options) || (args->bound && sets_host(args->bound));
     config->pad_cut = options_bool(options, "output-http-pad-cut");
-    config->max_held =
+    config->work.max_held =
         bounded(options_int(options, "output-http-queue-len"), DEFAULT_HELD, MAX_HELD);
-    config->timeout_ns = timeout_ns < MIN_TIMEOUT_NS ? NS_PER_S : timeout_ns;
+    config->work.timeout_ns = timeout_ns < MIN_TIMEOUT_NS ? NS_PER_S : timeout_ns;
     config->max_exchanges =
         (uint64_t)options_int(options, "output-http-max-requests-per-connection");
-    config->redirects = (unsigned)options_int(options, "output-http-redirects");
-    config->retries = (unsigned)options_int(options, "output-http-retries");
+    config->work.redirects = (unsigned)options_int(options, "output-http-redirects");
+    config->work.retries = (unsigned)options_int(options, "output-http-retries");
     read_conns(&config->conns, options);
     if (config->conns.dial.timeout_ns <= 0)
-        config->conns.dial.timeout_ns = config->timeout_ns;
+        config->conns.dial.timeout_ns = config->work.timeout_ns;
 }
 
 static int set_up(struct http *h, const struct output_args *args, struct err *err)
@@ -115,7 +114,7 @@ static int set_up(struct http *h, const struct output_args *args, struct err *er
         return r;
     snprintf(h->tag, sizeof(h->tag), "output-http %s", h->target.shown);
     struct http_pool_config config = {
-        .out = &h->base, .latency = args->latency, .target = &h->target, .tag = h->tag};
+        .work = {.out = &h->base, .latency = args->latency, .target = &h->target, .tag = h->tag}};
     read_options(&config, args);
     config.conns.dial.target = &h->target;
     config.conns.books = args->books;
@@ -176,14 +175,7 @@ static void http_poll(struct output *out, int wake_fd, int timeout_ms)
         timeout_ms = 0;
     else if (left_ns < timeout_ms * NS_PER_MS) /* rounded up, or we would wake too early */
         timeout_ms = (int)((left_ns + NS_PER_MS - 1) / NS_PER_MS);
-    if (wake_fd != -1 && timeout_ms > 0) {
-        struct pollfd fds[2] = {{.fd = http_pool_fd(h->pool), .events = POLLIN},
-                                {.fd = wake_fd, .events = POLLIN}};
-        if (poll(fds, ARRAY_LEN(fds), timeout_ms) > 0 && fds[0].revents == 0)
-            return;
-        timeout_ms = 0;
-    }
-    http_pool_run(h->pool, timeout_ms);
+    http_pool_run(h->pool, wake_fd, timeout_ms);
 }
 
 static enum output_result http_flush(struct output *out)

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: MIT */
+#include "outputs/http_work.h"
+
+#include <string.h>
+
+#include "outputs/http_redirect.h"
+
+int http_work_init(struct http_work *work, const struct http_work_config *config)
+{
+    assert(config->max_held > 0 && config->timeout_ns > 0);
+    *work = (struct http_work){.config = *config};
+    return http_lanes_new(&work->lanes, config->max_held);
+}
+
+void http_work_fini(struct http_work *work)
+{
+    struct http_lane *lane;
+    while (work->lanes && (lane = http_lanes_next(work->lanes)))
+        http_work_abandon(work, lane);
+    http_lanes_free(work->lanes);
+}
+
+size_t http_work_keeps(const struct http_work *work)
+{
+    const struct output *out = work->config.out;
+    size_t keeps = out->answers ? out->answer_max : 0;
+    return work->config.redirects > 0 && keeps < HTTP_MAX_HEAD ? HTTP_MAX_HEAD : keeps;
+}
+
+/* --- failures --- */
+
+/* The first message of the lane has found its fate; the lane goes back. */
+static void settle(struct http_work *work, struct http_lane *lane, enum book fate, bool front)
+{
+    const struct msg *msg = http_lane_pop(work->lanes, lane);
+    http_lanes_back(work->lanes, lane, front);
+    output_settle(work->config.out, msg, fate);
+}
+
+void http_work_fail(struct http_work *work, struct http_lane *lane, enum book why)
+{
+    book_one(work->config.out->books, why);
+    if (log_limit(&work->log_limit))
+        log_warn(work->config.tag, "%s (the summary counts all)", book_text(why));
+    settle(work, lane, BOOK_FAILED, true);
+}
+
+void http_work_fail_unsent(struct http_work *work, struct http_lane *lane, enum book why)
+{
+    if (http_lane_try(lane) <= work->config.retries) {
+        book_one(work->config.out->books, BOOK_HTTP_RETRIES);
+        http_lanes_back(work->lanes, lane, false);
+        return;
+    }
+    http_work_fail(work, lane, why);
+}
+
+void http_work_refuse(struct http_work *work)
+{
+    struct http_lane *lane;
+    if (work->config.retries > 0)
+        for (size_t n = http_lanes_ready(work->lanes); n > 0; n--)
+            http_work_fail_unsent(work, http_lanes_next(work->lanes), BOOK_HTTP_REFUSED);
+    else
+        while ((lane = http_lanes_next(work->lanes)))
+            http_work_fail(work, lane, BOOK_HTTP_REFUSED);
+}
+
+void http_work_abandon(struct http_work *work, struct http_lane *lane)
+{
+    settle(work, lane, BOOK_ABANDONED, true);
+}
+
+/* --- answers --- */
+
+static void count_status(struct http_work *work, uint16_t status)
+{
+    static const enum book books[] = {BOOK_HTTP_1XX, BOOK_HTTP_2XX, BOOK_HTTP_3XX, BOOK_HTTP_4XX,
+                                      BOOK_HTTP_5XX};
+    size_t class = status / 100;
+    if (class >= 1 && class <= ARRAY_LEN(books))
+        book_one(work->config.out->books, books[class - 1]);
+}
+
+/* Does the answer send the request elsewhere? Then the lane begins with that one. */
+static bool redirected(struct http_work *work, struct http_lane *lane,
+                       const struct http_answer *answer)
+{
+    const struct msg *next = NULL;
+    if (http_lane_hops(lane) >= work->config.redirects)
+        return false;
+    enum redirect r =
+        http_redirect(http_lane_msg(lane), work->config.target, answer->bytes, answer->view, &next);
+    if (r == REDIRECT_ELSEWHERE)
+        book_one(work->config.out->books, BOOK_HTTP_ELSEWHERE);
+    if (r != REDIRECT_FOLLOW)
+        return false;
+    book_one(work->config.out->books, BOOK_HTTP_REDIRECTS);
+    http_lane_replace(lane, next);
+    return true;
+}
+
+static struct msg *message_of(const struct http_work *work, const struct msg *request,
+                              const struct http_answer *answer)
+{
+    size_t max = work->config.out->answer_max;
+    size_t len = answer->bytes.len < max ? answer->bytes.len : max;
+    struct msg *msg = msg_like(request, len);
+    if (!msg)
+        return NULL;
+    if (len > 0)
+        memcpy(msg->bytes, answer->bytes.ptr, len);
+    msg->len = len;
+    msg->type = MSG_REPLAYED;
+    msg->flags = answer->cut || len < answer->bytes.len ? MSG_CUT : 0;
+    msg->ts_ns = answer->ts_ns;
+    msg->latency_ns = answer->latency_ns;
+    msg->due_ns = 0;
+    msg->src = request->dst;
+    msg->dst = request->src;
+    msg->replayed_by = work->config.out->number;
+    msg_parse_head(msg);
+    return msg;
+}
+
+/* Gives the answer on, as a message of its own. */
+static void tell(struct http_work *work, const struct msg *request,
+                 const struct http_answer *answer)
+{
+    struct msg *msg = message_of(work, request, answer);
+    if (msg)
+        sink_put(work->config.out->answers, msg);
+    else
+        book_one(work->config.out->books, BOOK_HTTP_UNTOLD);
+}
+
+void http_work_answered(struct http_work *work, struct http_lane *lane,
+                        const struct http_answer *answer, bool front, int64_t now_ns)
+{
+    const struct msg *request = http_lane_msg(lane);
+    count_status(work, answer->view->status);
+    if (work->config.redirects > 0 && redirected(work, lane, answer)) {
+        http_lanes_back(work->lanes, lane, front);
+        return;
+    }
+    if (work->config.latency) /* what a late request waited for is part of it */
+        histogram_add(work->config.latency,
+                      now_ns - (request->due_ns ? request->due_ns : answer->sent_ns));
+    if (work->config.out->answers)
+        tell(work, request, answer);
+    settle(work, lane, BOOK_DELIVERED, front);
+}
