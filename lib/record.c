@@ -38,6 +38,8 @@ struct reading {
     bool at_end;
     size_t *used;
     struct msg **msg;
+    struct record_line line; /* the header at bytes, when it was read in this call */
+    bool has_line;
 };
 
 void record_reader_init(struct record_reader *reader, size_t max_payload)
@@ -62,6 +64,7 @@ static void drop(struct reading *rd, size_t n)
     rd->n -= n;
     *rd->used += n;
     rd->r->followed = less(rd->r->followed, n);
+    rd->has_line &= n == 0;
 }
 
 static void enter(struct reading *rd, enum state state, size_t scanned)
@@ -174,8 +177,9 @@ enum record_result record_whole(struct span bytes, struct msg **msg)
 
 static struct msg *make(const struct reading *rd, size_t len)
 {
-    struct record_line line;
-    enum header_result again = record_line_parse(rd->bytes, rd->n, true, &line);
+    struct record_line line = rd->line;
+    enum header_result again =
+        rd->has_line ? HEADER_OK : record_line_parse(rd->bytes, rd->n, true, &line);
     assert(again == HEADER_OK && line.len == rd->r->header_len);
     (void)again;
     return compose(&line, span_of(rd->bytes + line.len, len));
@@ -372,7 +376,7 @@ static enum record_result not_a_header(struct reading *rd)
 static enum record_result read_header(struct reading *rd)
 {
     struct record_reader *r = rd->r;
-    struct record_line line;
+    struct record_line *line = &rd->line;
     size_t have;
     while ((have = min(rd->n, RECORD_SEPARATOR_LEN)) > 0 &&
            memcmp(rd->bytes, record_separator, have) == 0) {
@@ -382,7 +386,7 @@ static enum record_result read_header(struct reading *rd)
     }
     if (have == 0)
         return RECORD_MORE;
-    switch (record_line_parse(rd->bytes, rd->n, rd->at_end, &line)) {
+    switch (record_line_parse(rd->bytes, rd->n, rd->at_end, line)) {
     case HEADER_MORE:
         return RECORD_MORE;
     case HEADER_BAD:
@@ -390,19 +394,20 @@ static enum record_result read_header(struct reading *rd)
     case HEADER_OK:
         break;
     }
-    r->header_len = line.len;
-    r->length = (size_t)line.length;
-    r->crc = line.crc;
-    if (line.has_length ? line.length > r->max_payload : r->only_checked)
-        return damaged(rd, line.len - 1, STATE_SKIP);
-    enter(rd, line.has_length ? STATE_LENGTH : STATE_SEARCH, line.len - 1);
-    return line.has_length ? read_by_length(rd) : search(rd);
+    rd->has_line = true;
+    r->header_len = line->len;
+    r->length = (size_t)line->length;
+    r->crc = line->crc;
+    if (line->has_length ? line->length > r->max_payload : r->only_checked)
+        return damaged(rd, line->len - 1, STATE_SKIP);
+    enter(rd, line->has_length ? STATE_LENGTH : STATE_SEARCH, line->len - 1);
+    return line->has_length ? read_by_length(rd) : search(rd);
 }
 
 enum record_result record_read(struct record_reader *reader, const uint8_t *bytes, size_t n,
                                bool at_end, size_t *used, struct msg **msg)
 {
-    struct reading rd = {reader, bytes, n, at_end, used, msg};
+    struct reading rd = {reader, bytes, n, at_end, used, msg, .has_line = false};
     *used = 0;
     switch ((enum state)reader->state) {
     case STATE_SKIP:

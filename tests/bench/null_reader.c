@@ -17,7 +17,7 @@ int main(int argc, char **argv)
 {
     char text[PCAP_ERRBUF_SIZE];
     uint64_t packets = 0;
-    struct bpf_program program;
+    struct bpf_program program = {0};
     pcap_t *pcap = argc > 1 ? pcap_open_offline(argv[1], text) : NULL;
     if (!pcap) {
         fprintf(stderr, "null_reader: %s\n", argc > 1 ? text : "usage: null_reader FILE [FILTER]");
@@ -31,6 +31,7 @@ int main(int argc, char **argv)
     int r = pcap_loop(pcap, -1, count, (u_char *)&packets);
     if (r < 0)
         fprintf(stderr, "null_reader: %s\n", pcap_geterr(pcap));
+    pcap_freecode(&program);
     pcap_close(pcap);
     printf("%" PRIu64 "\n", packets);
     return r < 0 ? EXIT_FAILURE : EXIT_SUCCESS;
