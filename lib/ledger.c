@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/exchange_stats.h"
 #include "lib/mem.h"
 
 static const char *const names[BOOKS] = {
@@ -50,6 +51,7 @@ struct account {
     struct page *pages;
     struct histogram *lateness, *latency;
     struct pace *pace;
+    struct exchange_stats *exchanges; /* NULL: not tracked */
     struct account *next;
 };
 
@@ -87,6 +89,7 @@ static void account_free(struct account *account)
     mem_free(account->lateness);
     mem_free(account->latency);
     mem_free(account->pace);
+    exchange_stats_free(account->exchanges);
     mem_free(account->name);
     mem_free(account);
 }
@@ -177,6 +180,17 @@ struct histogram *account_lateness(const struct account *account)
 struct histogram *account_latency(const struct account *account)
 {
     return account->latency;
+}
+
+int account_track_exchanges(struct account *account)
+{
+    assert(!account->exchanges);
+    return exchange_stats_new(&account->exchanges);
+}
+
+struct exchange_stats *account_exchanges(const struct account *account)
+{
+    return account->exchanges;
 }
 
 static int64_t output_gap(const struct account *output)

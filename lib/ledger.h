@@ -18,6 +18,8 @@
 #include "lib/base.h"
 #include "lib/histogram.h"
 
+struct exchange_stats;
+
 enum book {
 #define BOOK(NAME, name, text) BOOK_##NAME,
 #include "lib/books.def"
@@ -93,6 +95,12 @@ struct histogram *account_lateness(const struct account *account);
 /* How long answers took, from when their requests were due, or went out if they had no due time.
  * Written by the output's thread, read by any. Empty for outputs that get none. */
 struct histogram *account_latency(const struct account *account);
+
+/* How its exchanges went, when a report was asked for: makes the place for it. 0 or -ENOMEM. Main
+ * thread, before threads start. */
+MUST_CHECK int account_track_exchanges(struct account *account);
+/* NULL: not tracked. Written by the output's thread; read when that has ended. */
+struct exchange_stats *account_exchanges(const struct account *account);
 
 /* Messages of an output whose fate is still open: in its queue, or under way. */
 uint64_t account_open(const struct account *output);

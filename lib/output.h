@@ -24,6 +24,7 @@ struct output_args {
     const struct options *bound; /* what was given for this output alone (--to-…) */
     struct books *books; /* the output thread's page */
     struct histogram *latency; /* of its account, for those that get answers */
+    struct exchange_stats *exchanges; /* of its account, for them too; NULL: nobody asks */
 };
 
 enum output_result {

@@ -138,7 +138,10 @@ static void dispatch(struct http_pool *pool, int64_t now_ns)
         }
         conn->lane = http_lanes_next(lanes);
         http_conns_work(pool->conns, conn, session, now_ns);
-        outcome(pool, conn, http_conn_begin(conn, &pool->wire, http_lane_msg(conn->lane)), now_ns);
+        enum http_io io = http_conn_begin(conn, &pool->wire, http_lane_msg(conn->lane));
+        if (io == HTTP_IO_MORE)
+            http_work_sent(&pool->work, conn->lane, now_ns);
+        outcome(pool, conn, io, now_ns);
     }
 }
 

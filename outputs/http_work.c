@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "lib/clock.h"
+#include "lib/exchange_stats.h"
 #include "outputs/http_redirect.h"
 
 int http_work_init(struct http_work *work, const struct http_work_config *config)
@@ -27,6 +29,12 @@ size_t http_work_keeps(const struct http_work *work)
     return work->config.redirects > 0 && keeps < HTTP_MAX_HEAD ? HTTP_MAX_HEAD : keeps;
 }
 
+void http_work_sent(struct http_work *work, const struct http_lane *lane, int64_t now_ns)
+{
+    if (work->config.exchanges && http_lane_hops(lane) == 0)
+        exchange_sent(work->config.exchanges, now_ns);
+}
+
 /* --- failures --- */
 
 /* The first message of the lane has found its fate; the lane goes back. */
@@ -34,6 +42,8 @@ static void settle(struct http_work *work, struct http_lane *lane, enum book fat
 {
     const struct msg *msg = http_lane_pop(work->lanes, lane);
     http_lanes_back(work->lanes, lane, front);
+    if (work->config.exchanges && fate != BOOK_DELIVERED)
+        exchange_failed(work->config.exchanges, msg, clock_mono_ns());
     output_settle(work->config.out, msg, fate);
 }
 
@@ -80,6 +90,8 @@ static void count_status(struct http_work *work, uint16_t status)
     size_t class = status / 100;
     if (class >= 1 && class <= ARRAY_LEN(books))
         book_one(work->config.out->books, books[class - 1]);
+    if (work->config.exchanges)
+        exchange_status(work->config.exchanges, status);
 }
 
 /* Does the answer send the request elsewhere? Then the lane begins with that one. */
@@ -143,9 +155,13 @@ void http_work_answered(struct http_work *work, struct http_lane *lane,
         http_lanes_back(work->lanes, lane, front);
         return;
     }
-    if (work->config.latency) /* what a late request waited for is part of it */
-        histogram_add(work->config.latency,
-                      now_ns - (request->due_ns ? request->due_ns : answer->sent_ns));
+    /* what a late request waited for is part of it */
+    int64_t latency_ns = now_ns - (request->due_ns ? request->due_ns : answer->sent_ns);
+    if (work->config.latency)
+        histogram_add(work->config.latency, latency_ns);
+    if (work->config.exchanges)
+        exchange_answered(work->config.exchanges, request, answer->view->status, latency_ns,
+                          now_ns);
     if (work->config.out->answers)
         tell(work, request, answer);
     settle(work, lane, BOOK_DELIVERED, front);

@@ -13,6 +13,7 @@
 struct http_work_config {
     struct output *out; /* messages are settled here. Borrowed */
     struct histogram *latency; /* of answers; NULL: nobody asks. Borrowed */
+    struct exchange_stats *exchanges; /* NULL: nobody asks. Borrowed */
     const struct http_target *target; /* borrowed */
     const char *tag; /* for log lines. Borrowed */
     bool original_host;
@@ -34,6 +35,9 @@ void http_work_fini(struct http_work *work);
 
 /* How many bytes of an answer must be kept; 0: none. */
 size_t http_work_keeps(const struct http_work *work);
+
+/* The request of a lane that is out goes over the wire. */
+void http_work_sent(struct http_work *work, const struct http_lane *lane, int64_t now_ns);
 
 /* The request of a lane that is out has failed, because of which. The lane goes back. */
 void http_work_fail(struct http_work *work, struct http_lane *lane, enum book why);

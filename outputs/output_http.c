@@ -8,6 +8,7 @@
 #include <curl/curl.h>
 
 #include "lib/clock.h"
+#include "lib/exchange_stats.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/output.h"
@@ -30,7 +31,8 @@ struct http {
     struct http_target target;
     struct http_pool *pool;
     struct http_stats stats;
-    struct histogram *latency; /* borrowed */
+    struct histogram *latency; /* borrowed, as is the next */
+    struct exchange_stats *exchanges; /* NULL: nobody asks */
     char tag[512];
 };
 
@@ -113,14 +115,18 @@ static int set_up(struct http *h, const struct output_args *args, struct err *er
     if (r < 0)
         return r;
     snprintf(h->tag, sizeof(h->tag), "output-http %s", h->target.shown);
-    struct http_pool_config config = {
-        .work = {.out = &h->base, .latency = args->latency, .target = &h->target, .tag = h->tag}};
+    struct http_pool_config config = {.work = {.out = &h->base,
+                                               .latency = args->latency,
+                                               .exchanges = args->exchanges,
+                                               .target = &h->target,
+                                               .tag = h->tag}};
     read_options(&config, args);
     config.conns.dial.target = &h->target;
     config.conns.books = args->books;
     config.conns.tag = h->tag;
     h->pad_cut = config.pad_cut;
     h->latency = args->latency;
+    h->exchanges = args->exchanges;
     r = http_stats_init(&h->stats, args->options, err);
     if (r < 0)
         return r;
@@ -146,16 +152,33 @@ static int http_open(struct output **outp, const struct output_args *args, struc
     return 0;
 }
 
+static void note_wanted(struct http *h, const struct msg *msg, int64_t now_ns)
+{
+    if (h->exchanges)
+        exchange_wanted(h->exchanges, msg->due_ns, now_ns);
+}
+
+static enum output_result refuse(struct http *h, const struct msg *msg)
+{
+    int64_t now_ns = h->exchanges ? clock_mono_ns() : 0;
+    book_one(h->base.books, BOOK_HTTP_UNSENDABLE);
+    note_wanted(h, msg, now_ns);
+    if (h->exchanges)
+        exchange_failed(h->exchanges, msg, now_ns);
+    return OUTPUT_FAILED;
+}
+
 static enum output_result http_write(struct output *out, const struct msg *msg)
 {
     struct http *h = container_of(out, struct http, base);
     if (msg->type != MSG_REQUEST)
         return OUTPUT_SKIPPED;
-    if (!http_conn_can_send(msg, h->pad_cut)) {
-        book_one(out->books, BOOK_HTTP_UNSENDABLE);
-        return OUTPUT_FAILED;
-    }
-    return http_pool_put(h->pool, msg);
+    if (!http_conn_can_send(msg, h->pad_cut))
+        return refuse(h, msg);
+    enum output_result r = http_pool_put(h->pool, msg);
+    if (r == OUTPUT_TAKEN)
+        note_wanted(h, msg, h->exchanges && msg->due_ns == 0 ? clock_mono_ns() : 0);
+    return r;
 }
 
 /* Of the pool and of the statistics, whichever comes first. */
