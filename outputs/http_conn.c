@@ -216,7 +216,7 @@ enum http_io http_conn_begin(struct http_conn *conn, struct http_wire *wire, con
     if (prepare(conn, wire, msg) < 0)
         return HTTP_IO_NO_MEMORY;
     conn->msg = msg;
-    conn->sent_some = conn->send_failed = conn->keep = false;
+    conn->sent_some = conn->send_failed = conn->keep = conn->got_some = false;
     conn->exchanges++;
     await_answer(conn);
     if (send_rest(conn))
@@ -306,6 +306,7 @@ static enum http_io receive(struct http_conn *conn, struct http_wire *wire)
             return HTTP_IO_BROKEN;
         if (n == 0)
             return ended(conn);
+        conn->got_some = true;
         enum http_io r = feed(conn, wire, wire->scratch, (size_t)n);
         if (r != HTTP_IO_MORE)
             return r;

@@ -55,6 +55,7 @@ struct http_conn {
     bool sent_some, send_failed;
     struct http_framer framer;
     bool in_head;
+    bool got_some; /* bytes of an answer */
     struct buf in; /* the beginning of an answer's head */
     bool keep; /* the connection can be used again */
     struct buf answer; /* as it came, up to http_wire.keep_answer */

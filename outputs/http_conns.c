@@ -18,6 +18,13 @@
  * closed it since the last look at the sockets. */
 #define STALE_NS NS_PER_MS
 
+/* A server that closes connections right behind an answer, and does not say so, would get every
+ * second request into its closing. Once it was seen to, for a while a connection is used again only
+ * after it has lived on for a moment. */
+#define CLOSES_AT_ONCE_NS (10 * NS_PER_MS)
+#define SETTLED_NS (2 * NS_PER_MS)
+#define WARY_NS (10 * NS_PER_S)
+
 TAILQ_HEAD(conn_list, http_conn);
 
 /* Always true: a connection is in exactly one of idle, busy and dialing (by its state), or its slot
@@ -35,6 +42,7 @@ struct http_conns {
     bool down; /* the last attempt failed, and no connection is open */
     bool failed; /* and nobody was told yet */
     bool said_down;
+    int64_t wary_until_ns;
     struct log_limit log_limit;
 };
 
@@ -291,6 +299,9 @@ struct http_conn *http_conns_idle(struct http_conns *conns, uint64_t session, in
         next = TAILQ_NEXT(conn, link);
         if (conns->config.sessions && conn->exchanges > 0 && conn->session != session)
             continue;
+        if (now_ns < conns->wary_until_ns && conn->exchanges > 0 &&
+            now_ns - conn->since_ns < SETTLED_NS)
+            continue;
         if (now_ns - conn->since_ns < STALE_NS || http_conn_alive(conn))
             return conn;
         http_conns_drop(conns, conn);
@@ -312,6 +323,18 @@ void http_conns_rest(struct http_conns *conns, struct http_conn *conn, int64_t n
     set_state(conns, conn, CONN_IDLE, now_ns);
 }
 
+void http_conns_beware(struct http_conns *conns, int64_t now_ns)
+{
+    conns->wary_until_ns = now_ns + WARY_NS;
+}
+
+static void idle_ended(struct http_conns *conns, struct http_conn *conn, int64_t now_ns)
+{
+    if (conn->exchanges > 0 && now_ns - conn->since_ns < CLOSES_AT_ONCE_NS)
+        http_conns_beware(conns, now_ns);
+    http_conns_drop(conns, conn);
+}
+
 struct http_conn *http_conns_event(struct http_conns *conns, uint64_t data, uint32_t events,
                                    int64_t now_ns)
 {
@@ -326,7 +349,7 @@ struct http_conn *http_conns_event(struct http_conns *conns, uint64_t data, uint
     else if (conn->state == CONN_BUSY)
         return conn;
     else if (conn->state == CONN_IDLE && !http_conn_alive(conn))
-        http_conns_drop(conns, conn);
+        idle_ended(conns, conn, now_ns);
     return NULL;
 }
 

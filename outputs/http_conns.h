@@ -56,6 +56,9 @@ void http_conns_work(struct http_conns *conns, struct http_conn *conn, uint64_t 
                      int64_t now_ns);
 /* Its exchange is over, and it can be used again. */
 void http_conns_rest(struct http_conns *conns, struct http_conn *conn, int64_t now_ns);
+/* A connection that had been used before ended under a request, and not a byte was answered: the
+ * server closes without saying so. */
+void http_conns_beware(struct http_conns *conns, int64_t now_ns);
 /* Its exchange (conn->lane is NULL again) is over, and so is it. */
 void http_conns_drop(struct http_conns *conns, struct http_conn *conn);
 /* Tells epoll whether it waits to write. */

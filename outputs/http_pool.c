@@ -101,6 +101,8 @@ static void outcome(struct http_pool *pool, struct http_conn *conn, enum http_io
             http_lanes_back(pool->work.lanes, lane, true);
         break;
     case HTTP_IO_BROKEN:
+        if (!fresh && !conn->got_some)
+            http_conns_beware(pool->conns, now_ns);
         fail(pool, conn, BOOK_HTTP_RESET);
         break;
     case HTTP_IO_BAD:

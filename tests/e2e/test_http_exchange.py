@@ -71,7 +71,8 @@ def answers_routed(case):
 
 @test("a slow reader of answers neither stops the replay's end nor loses one")
 def answers_slow(case):
-    target = Target(case, answer=b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"y" * 100000)
+    target = Target(case, answer=b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+                    + b"y" * 100000)
     result = case.run("--input-file", file_of(case, gets(300), conns=20) + "|100000%",
                       "--output-http", f"http://127.0.0.1:{target.port}",
                       "--output-http-track-response", "--output-queue-size", "1mb",
@@ -89,7 +90,8 @@ def redirects(case):
                     % (status, rest.replace(b"HERE", b"http://127.0.0.1:%d" % server.port)))
         return OK
     server = Target(case, answer=answer)
-    post = b"POST %s HTTP/1.1\r\nHost: a\r\nX-Keep: 1\r\nContent-Type: text/x\r\nContent-Length: 3\r\n\r\nabc"
+    post = (b"POST %s HTTP/1.1\r\nHost: a\r\nX-Keep: 1\r\nContent-Type: text/x\r\n"
+            b"Content-Length: 3\r\n\r\nabc")
     cases = [(b"/go/302//new?x=1", b"GET /new?x=1"), (b"/go/303//new", b"GET /new"),
              (b"/go/301/relative", b"GET /go/301/relative"), (b"/go/307//kept", b"POST /kept"),
              (b"/go/308/HERE/abs", b"POST /abs"), (b"/go/302/http://elsewhere.example/x", None)]
@@ -109,10 +111,11 @@ def redirects(case):
     out = result.output("output-http")
     equal((out["http_redirects"], out["http_elsewhere"], out["delivered"], out["http_3xx"]),
           (5, 1, 6, 6 + 1), "books")
-    endless = Target(case, answer=b"HTTP/1.1 302 Found\r\nLocation: /again\r\nContent-Length: 0\r\n\r\n")
+    endless = Target(case, answer=b"HTTP/1.1 302 Found\r\nLocation: /again\r\n"
+                                  b"Content-Length: 0\r\n\r\n")
     result = case.run("--input-file", file_of(case, gets(1)), "--output-http",
                       f"http://127.0.0.1:{endless.port}", "--output-http-redirects", "7")
-    equal((len(endless.arrivals), result.output("output-http")["delivered"]), (8, 1), "of an endless one")
+    equal((len(endless.arrivals), result.output("output-http")["delivered"]), (8, 1), "endless")
 
 
 @test("--output-http-retries: what was not sent is tried again until the target is there")
@@ -215,6 +218,93 @@ def nginx(case):
     within(out["failed"], 1, 600, "failed while nobody was there")
     within(len(again.served()), 900, 1600, "served afterwards")
     check("connected" in result.stderr, "it does not say that it is connected again")
+
+
+def answer_of_kind(raw):
+    kind = raw.split()[1].split(b"?")[0]
+    body = b"x" * 5000
+    return {
+        b"/204": b"HTTP/1.1 204 No Content\r\n\r\n",
+        b"/304": b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5000\r\n\r\n",
+        b"/head": b"HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n",
+        b"/continue": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n"
+                      b"\r\n" + OK,
+        b"/trailers": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-T\r\n\r\n"
+                      b"1388\r\n" + body + b"\r\n0\r\nX-T: 1\r\n\r\n",
+        b"/zipped": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 5000\r\n"
+                    b"\r\n" + body,
+        b"/bare": b"HTTP/1.1 200 OK\nContent-Length: 2\n\nok",
+    }[kind]
+
+
+@test("answers of every kind over one connection are never mixed up")
+def kinds(case):
+    target = Target(case, answer=answer_of_kind)
+    names = ["204", "304", "head", "continue", "trailers", "zipped", "bare"]
+    payloads = [gor.request(f"/{names[k % 7]}?{k}", method="HEAD" if k % 7 == 2 else "GET")
+                for k in range(350)]
+    result = case.run("--input-file", file_of(case, payloads), "--output-http",
+                      f"http://127.0.0.1:{target.port}", "--output-http-track-response",
+                      "--output-stdout")
+    asked = {r.id: r.payload for r in gor.parse(result.stdout) if r.type == 1}
+    for r in gor.parse(result.stdout):
+        if r.type == 3:
+            wanted = answer_of_kind(asked[r.id])
+            wanted = OK if b"/continue" in asked[r.id] else wanted
+            equal(r.payload, wanted, f"the answer to {asked[r.id]}")
+    out = result.output("output-http")
+    equal((out["delivered"], out["http_connections"], out["http_1xx"]), (350, 1, 100), "books")
+    equal(target.connections, 1, "connections")
+
+
+@test("a target that closes after each answer, in the midst of one, or is 10 times too slow")
+def rude(case):
+    target = Target(case, mode="close")
+    result = case.run("--input-file", file_of(case, gets(50), conns=5), "--output-http",
+                      f"http://127.0.0.1:{target.port}", status=None)
+    out = result.output("output-http")
+    equal(out["delivered"] + out["failed"], 50, "fates")
+    within(len(target.arrivals), 48, 50, "arrivals: a closing that is not announced is learned of")
+    early = Target(case, mode="close", answer=b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
+    result = case.run("--input-file", file_of(case, gets(20), conns=5), "--output-http",
+                      f"http://127.0.0.1:{early.port}", status=None)
+    equal(result.output("output-http")["http_reset"], 20, "answers that ended early")
+    slow = Target(case, delay=0.2)
+    started = time.monotonic()
+    result = case.run("--input-file", file_of(case, gets(200), step_ns=10_000_000, conns=200),
+                      "--output-http", f"http://127.0.0.1:{slow.port}", "--output-http-workers",
+                      "2", "--output-queue-len", "10", "--output-http-queue-len", "10",
+                      "--output-when-full", "drop", "--output-stdout")
+    within(time.monotonic() - started, 1.9, 9, "seconds of a recording of 2 s")
+    out = result.output("output-http")
+    check(out["dropped_queue"] > 100, f"dropped: {out['dropped_queue']}")
+    equal(out["delivered"] + out["dropped_queue"], 200, "fates")
+    equal(len(gor.requests(gor.parse(result.stdout))), 200, "beside it nothing is missing")
+
+
+@test("bad recordings: nothing in them, no Host, absolute targets, CONNECT, no HTTP: told by name")
+def bad(case):
+    target = Target(case)
+    url = f"http://127.0.0.1:{target.port}"
+    result = case.run("--input-file", case.write("empty.gor", b""), "--output-http", url,
+                      status=None)
+    check("not one record" in result.stderr, result.stderr)
+    payloads = [b"GET /nohost HTTP/1.0\r\n\r\n", b"GET http://elsewhere.example/abs HTTP/1.1\r\n"
+                b"Host: elsewhere.example\r\n\r\n",
+                b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n",
+                b"no HTTP at all", b"GET /last HTTP/1.1\r\nHost: a\r\n\r\n"]
+    data = b"1 broken header\nx" + gor.SEPARATOR + b"".join(
+        record(k, p) for k, p in enumerate(payloads))
+    result = case.run("--input-file", case.write("bad.gor", data), "--output-http", url,
+                      status=None)
+    host = b"Host: 127.0.0.1:%d" % target.port
+    equal([a.raw for a in target.arrivals],
+          [b"GET /nohost HTTP/1.0\r\n" + host + b"\r\n\r\n",
+           b"GET /abs HTTP/1.1\r\n" + host + b"\r\n\r\n",
+           b"GET /last HTTP/1.1\r\n" + host + b"\r\n\r\n"], "what arrives")
+    out, back = result.output("output-http"), result.input("input-file")
+    equal((out["http_unsendable"], back["records_damaged"], back["records_not_http"]), (2, 1, 1),
+          "counted")
 
 
 if __name__ == "__main__":

@@ -111,8 +111,8 @@ def closing_silently(case):
     out = result.output("output-http")
     check(max(got.values()) == 1, "a request arrived twice")
     equal(out["delivered"] + out["http_reset"], 200, "delivered or counted as reset")
-    # its closing races with the next request, but rarely wins
-    check(out["delivered"] >= 150, f"only {out['delivered']} delivered")
+    # its closing meets a request, and after that it is expected
+    check(out["delivered"] >= 195, f"only {out['delivered']} delivered")
 
 
 @test("answers are counted by class, and 404 or 500 are deliveries")
