@@ -12,6 +12,11 @@ struct filter_chain {
     struct filter *filters[];
 };
 
+static size_t length(const struct filter_chain *chain)
+{
+    return chain ? chain->n : 0;
+}
+
 int filter_chain_new(struct filter_chain **chainp, const struct filter_ops *const *ops,
                      size_t n_ops, const struct options *options, struct err *err)
 {
@@ -27,12 +32,13 @@ int filter_chain_new(struct filter_chain **chainp, const struct filter_ops *cons
         if (filter)
             chain->filters[chain->n++] = filter;
     }
-    if (r < 0) {
+    if (r < 0 || chain->n == 0) {
         filter_chain_free(chain);
-        return r;
+        chain = NULL;
     }
-    *chainp = chain;
-    return 0;
+    if (r == 0)
+        *chainp = chain;
+    return r;
 }
 
 void filter_chain_free(struct filter_chain *chain)
@@ -47,6 +53,8 @@ void filter_chain_free(struct filter_chain *chain)
 void filter_chain_watch(struct filter_chain *chain,
                         void (*watch)(void *arg, const struct filter_step *step), void *arg)
 {
+    if (!chain)
+        return;
     chain->watch = watch;
     chain->watch_arg = arg;
 }
@@ -68,13 +76,13 @@ static void tell(const struct filter_chain *chain, const struct filter *filter,
 
 void filter_chain_count(struct filter_chain *chain, struct books *books)
 {
-    for (size_t i = 0; i < chain->n; i++)
+    for (size_t i = 0; i < length(chain); i++)
         chain->filters[i]->books = books;
 }
 
 bool filter_chain_judges(const struct filter_chain *chain)
 {
-    for (size_t i = 0; i < chain->n; i++)
+    for (size_t i = 0; i < length(chain); i++)
         if (chain->filters[i]->ops->stage == FILTER_JUDGE)
             return true;
     return false;
@@ -82,7 +90,7 @@ bool filter_chain_judges(const struct filter_chain *chain)
 
 enum verdict filter_chain_judge(struct filter_chain *chain, const struct msg *msg)
 {
-    for (size_t i = 0; i < chain->n; i++) {
+    for (size_t i = 0; i < length(chain); i++) {
         struct filter *filter = chain->filters[i];
         if (filter->ops->stage != FILTER_JUDGE)
             continue;
@@ -102,7 +110,7 @@ static enum verdict change(struct filter_chain *chain, enum filter_stage stage,
                            const struct msg *msg, const struct msg **out)
 {
     const struct msg *current = msg;
-    for (size_t i = 0; i < chain->n; i++) {
+    for (size_t i = 0; i < length(chain); i++) {
         struct filter *filter = chain->filters[i];
         if (filter->ops->stage != stage)
             continue;
@@ -134,6 +142,8 @@ enum verdict filter_chain_rewrite(struct filter_chain *chain, const struct msg *
 {
     const struct msg *rewritten = msg, *decoded = NULL;
     enum verdict verdict = VERDICT_PASS;
+    if (!chain)
+        return VERDICT_PASS;
     if (msg->type == MSG_REQUEST)
         verdict = change(chain, FILTER_REWRITE, msg, &rewritten);
     assert(verdict != VERDICT_DROP);

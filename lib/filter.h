@@ -59,7 +59,8 @@ struct filter_step {
     const struct msg *before, *after; /* after: for VERDICT_REPLACE */
 };
 
-/* A chain of filters, opened in the order of the registry. */
+/* A chain of filters, opened in the order of the registry. NULL, which all functions take, is one
+ * without filters: what filter_chain_new() makes when nothing was asked for. */
 struct filter_chain;
 MUST_CHECK int filter_chain_new(struct filter_chain **chainp, const struct filter_ops *const *ops,
                                 size_t n_ops, const struct options *options, struct err *err);
