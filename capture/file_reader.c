@@ -36,6 +36,9 @@ struct file_reader {
     bool taken; /* the first record is out: no parking any more */
     bool told;
     uint64_t first_damage; /* offset in the file; of the compressed bytes when it is gzip */
+    uint64_t at; /* in the recording: where the live bytes of raw begin */
+    bool in_damage;
+    struct reader_damage damage; /* the current one, when in_damage */
     int64_t last_key, max_key;
     uint64_t seq;
     size_t window_bytes;
@@ -43,6 +46,12 @@ struct file_reader {
     size_t n_heap, cap_heap;
     struct reader_stats stats, counted; /* so much of it is in the books */
 };
+
+static void begin_records(struct file_reader *r)
+{
+    record_reader_init(&r->records, MSG_LEN_MAX);
+    r->records.mends = r->config->mends;
+}
 
 int file_reader_new(struct file_reader **rp, const char *path, const struct reader_config *config,
                     struct err *err)
@@ -54,7 +63,7 @@ int file_reader_new(struct file_reader **rp, const char *path, const struct read
     r->config = config;
     r->last_key = r->max_key = INT64_MIN;
     buf_init(&r->raw, RAW_MAX);
-    record_reader_init(&r->records, MSG_LEN_MAX);
+    begin_records(r);
     r->path = mem_strdup(MEM_IO, path);
     int ret = r->path ? file_stream_open(&r->stream, path, err)
                       : err_sys(err, ENOMEM, "--input-file %s", path);
@@ -93,8 +102,9 @@ void file_reader_park(struct file_reader *r)
     if (!r->stream || !file_stream_is_regular(r->stream))
         return;
     forget(r);
-    record_reader_init(&r->records, MSG_LEN_MAX);
-    r->over = r->gap = false;
+    begin_records(r);
+    r->over = r->gap = r->in_damage = false;
+    r->at = 0;
     r->last_key = r->max_key = INT64_MIN;
     r->seq = 0;
     r->stats = (struct reader_stats){0};
@@ -162,10 +172,43 @@ static bool is_full(const struct file_reader *r)
     return r->n_heap >= r->config->depth || (r->n_heap > 0 && r->window_bytes >= WINDOW_BYTES);
 }
 
-static void note_damage(struct file_reader *r)
+/* The current damage ends at that place in the recording. */
+static void end_damage(struct file_reader *r, uint64_t at)
 {
-    if (r->stats.damaged++ == 0 && r->stream)
-        r->first_damage = file_stream_offset(r->stream);
+    if (!r->in_damage)
+        return;
+    r->in_damage = false;
+    r->damage.len = at > r->damage.offset ? at - r->damage.offset : 0;
+    if (r->config->on_damage)
+        r->config->on_damage(r->config->on_damage_arg, &r->damage);
+}
+
+/* at: where it begins in the recording. */
+static void note_damage(struct file_reader *r, uint64_t at, const char *what)
+{
+    uint64_t file_offset = r->stream ? file_stream_offset(r->stream) : 0;
+    if (r->stats.damaged++ == 0)
+        r->first_damage = file_offset;
+    end_damage(r, at);
+    r->in_damage = true;
+    r->damage = (struct reader_damage){
+        .path = r->path,
+        .offset = at,
+        .compressed = r->stream && file_stream_is_compressed(r->stream),
+        .file_offset = file_offset,
+        .what = what,
+    };
+}
+
+/* A record that was found at that place, and what it ends. */
+static void note_record(struct file_reader *r, uint64_t at)
+{
+    end_damage(r, at);
+    if (r->records.fault == RECORD_FAULT_NONE)
+        return;
+    note_damage(r, at, record_fault_text(r->records.fault));
+    r->damage.mended = true;
+    end_damage(r, r->at);
 }
 
 /* Reads one record out of the raw bytes. False: more bytes are needed. */
@@ -179,17 +222,22 @@ static bool parse_one(struct file_reader *r)
     assert(unsure <= raw.len);
     enum record_result result =
         record_read(&r->records, raw.ptr, raw.len - unsure, at_end, &used, &msg);
+    uint64_t at = r->at + r->records.before;
     buf_consume(&r->raw, used);
+    r->at += used;
     switch (result) {
     case RECORD_MORE:
         return used > 0;
     case RECORD_MSG:
+        note_record(r, at);
         if (!window_put(r, msg))
-            note_damage(r);
+            note_damage(r, at, "no memory for this record");
         break;
     case RECORD_DAMAGED:
+        note_damage(r, at, record_fault_text(r->records.fault));
+        break;
     case RECORD_NO_MEMORY: /* lost as well */
-        note_damage(r);
+        note_damage(r, at, "no memory for this record");
         break;
     }
     return true;
@@ -199,10 +247,12 @@ static bool parse_one(struct file_reader *r)
  * been counted already. */
 static void pass_gap(struct file_reader *r)
 {
+    size_t left = buf_span(&r->raw).len;
     if (r->stats.damaged == r->damaged_before_gap)
-        note_damage(r);
-    buf_consume(&r->raw, buf_span(&r->raw).len);
-    record_reader_init(&r->records, MSG_LEN_MAX);
+        note_damage(r, r->at, "the compressed data ends too early, or is damaged");
+    buf_consume(&r->raw, left);
+    r->at += left;
+    begin_records(r);
     r->gap = false;
 }
 
@@ -223,7 +273,7 @@ static int read_more(struct file_reader *r)
         r->damaged_before_gap = r->stats.damaged;
         if (file_stream_is_garbled(r->stream)) {
             /* also what has been begun is looked at again */
-            record_reader_init(&r->records, MSG_LEN_MAX);
+            begin_records(r);
             r->records.only_checked = true;
         }
         r->gap = true;
@@ -282,6 +332,7 @@ int file_reader_next(struct file_reader *r, struct err *err)
         return READER_READY; /* somebody writes into this pipe just now: no use in waiting for more
                               */
     if (result == READER_END) {
+        end_damage(r, r->at);
         count(r);
         tell_damage(r);
         forget(r);

@@ -15,12 +15,27 @@ enum reader_result {
     READER_WAIT = 2, /* a pipe has nothing for now */
 };
 
+/* A stretch of a recording that holds no record that can be used. */
+struct reader_damage {
+    const char *path;
+    uint64_t offset, len; /* in the recording; of a compressed one, in what it holds */
+    bool compressed;
+    uint64_t file_offset; /* of a compressed one: near where in the file */
+    bool mended; /* the record is used all the same: see reader_config.mends */
+    const char *what; /* is wrong */
+};
+
 /* How to read; shared by all readers, and outlives them. */
 struct reader_config {
     size_t depth; /* records of read-ahead, >= 1 */
     int stop_fd;
     bool quiet; /* damage has been told of in an earlier round */
     struct books *books; /* records and damage are counted here */
+    bool mends; /* a sound record whose separator alone is damaged is read */
+    /* Optional: told of each damage when its end is known, before file_reader_next() returns with
+     * what follows. May be called for damage that was seen before file_reader_park() again. */
+    void (*on_damage)(void *arg, const struct reader_damage *damage);
+    void *on_damage_arg;
 };
 
 struct reader_stats {

@@ -105,6 +105,11 @@ bool file_stream_is_regular(const struct file_stream *s)
     return s->regular;
 }
 
+bool file_stream_is_compressed(const struct file_stream *s)
+{
+    return s->has_zip;
+}
+
 uint64_t file_stream_offset(const struct file_stream *s)
 {
     return s->broke ? s->broke_at : s->in_offset + s->in.start;

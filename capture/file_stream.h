@@ -24,6 +24,9 @@ void file_stream_free(struct file_stream *s);
 /* A regular file: it can be opened again, and reading it does not wait. */
 bool file_stream_is_regular(const struct file_stream *s);
 
+/* Once some bytes were read: it is a gzip file. */
+bool file_stream_is_compressed(const struct file_stream *s);
+
 /* Appends the next bytes to out. For a pipe it waits at most wait_ms, or until stop_fd is readable.
  * enum stream_result, or -errno: the file cannot be read on, or -ENOMEM. */
 MUST_CHECK int file_stream_read(struct file_stream *s, struct buf *out, int wait_ms, int stop_fd);

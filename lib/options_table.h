@@ -33,6 +33,7 @@ enum option_flag {
     OPTION_OUTPUT = 1 << 4, /* each value opens an output */
     OPTION_BOUND = 1 << 5, /* a list whose values belong to the output that stands before them;
                               spec names the option that each stands for there, or is NULL */
+    OPTION_ELSEWHERE = 1 << 6, /* of another sub-command: cannot be given, and has its default */
 };
 
 struct option_def {
@@ -56,6 +57,10 @@ struct option_alias {
 };
 
 struct option_table {
+    const char *command; /* the sub-command that it is of: "grep"; NULL: refrain itself */
+    const char *operands; /* the option that bare words are values of, wherever they stand; NULL:
+                             none, see OPTION_OPERANDS. Then only secrets, which have no other way,
+                             are read from the environment */
     const struct option_def *defs;
     size_t n_defs;
     const struct option_alias *aliases;

@@ -42,6 +42,22 @@ struct reading {
     bool has_line;
 };
 
+const char *record_fault_text(enum record_fault fault)
+{
+    static const char *const texts[] = {
+        [RECORD_FAULT_NONE] = "nothing",
+        [RECORD_FAULT_HEADER] = "no header line of a record",
+        [RECORD_FAULT_TORN] = "a record that is cut short",
+        [RECORD_FAULT_LENGTH] = "no record ends where its LENGTH says",
+        [RECORD_FAULT_CRC] = "the payload is not the one that was recorded (CRC32)",
+        [RECORD_FAULT_SEPARATOR] = "the separator behind a sound record is damaged",
+        [RECORD_FAULT_TOO_LONG] = "a record longer than any can be",
+        [RECORD_FAULT_EMPTY] = "a header line without payload",
+        [RECORD_FAULT_UNCHECKED] = "a record without CRC32 among doubtful bytes",
+    };
+    return texts[fault];
+}
+
 void record_reader_init(struct record_reader *reader, size_t max_payload)
 {
     *reader = (struct record_reader){.max_payload = max_payload};
@@ -73,8 +89,10 @@ static void enter(struct reading *rd, enum state state, size_t scanned)
     rd->r->scanned = scanned;
 }
 
-static enum record_result damaged(struct reading *rd, size_t n, enum state next)
+static enum record_result damaged(struct reading *rd, enum record_fault fault, size_t n,
+                                  enum state next)
 {
+    rd->r->fault = fault;
     drop(rd, n);
     enter(rd, next, 0);
     return RECORD_DAMAGED;
@@ -220,6 +238,17 @@ static bool crc_agrees(const struct record_reader *r, const struct reading *rd)
     return (uint32_t)crc32_z(0, rd->bytes + r->header_len, r->length) == r->crc;
 }
 
+/* Not looked at twice: the payload up to end may be what was followed in vain. */
+static bool is_sound(const struct reading *rd, size_t end)
+{
+    struct record_reader *r = rd->r;
+    if (r->followed <= r->header_len && crc_agrees(r, rd))
+        return true;
+    if (r->followed < end)
+        r->followed = end;
+    return false;
+}
+
 /* No separator where LENGTH puts it. If the payload is sound and a header stands behind its place,
  * only the separator is damaged; else nothing says where this record ends: it may have been torn,
  * and what LENGTH covers may be the records that were written later. */
@@ -232,15 +261,19 @@ static enum record_result misplaced(struct reading *rd, size_t end)
     case HEADER_MORE:
         return RECORD_MORE;
     case HEADER_OK:
-        if (r->followed <= r->header_len && crc_agrees(r, rd))
-            return damaged(rd, behind, STATE_HEADER);
-        if (r->followed < end)
-            r->followed = end;
-        break;
+        if (!is_sound(rd, end))
+            break;
+        r->fault = RECORD_FAULT_SEPARATOR;
+        return r->mends ? take(rd, r->length, behind)
+                        : damaged(rd, RECORD_FAULT_SEPARATOR, behind, STATE_HEADER);
     case HEADER_BAD:
-        break;
+        if (!r->mends || !is_sound(rd, end))
+            break;
+        r->fault = RECORD_FAULT_SEPARATOR;
+        /* what is behind it is damage of its own, but for the end of the bytes */
+        return take(rd, r->length, rd->at_end && behind == rd->n ? behind : end);
     }
-    return damaged(rd, r->header_len - 1, STATE_SKIP);
+    return damaged(rd, RECORD_FAULT_LENGTH, r->header_len - 1, STATE_SKIP);
 }
 
 static enum record_result read_by_length(struct reading *rd)
@@ -248,14 +281,15 @@ static enum record_result read_by_length(struct reading *rd)
     struct record_reader *r = rd->r;
     size_t end = r->header_len + r->length, behind;
     if (rd->n < end)
-        return rd->at_end ? damaged(rd, r->header_len - 1, STATE_SKIP) : RECORD_MORE;
+        return rd->at_end ? damaged(rd, RECORD_FAULT_TORN, r->header_len - 1, STATE_SKIP)
+                          : RECORD_MORE;
     enum record_result found = ends_at(rd, end, &behind);
     if (found == RECORD_MORE)
         return RECORD_MORE;
     if (found == RECORD_DAMAGED)
         return misplaced(rd, end);
     if (!crc_agrees(r, rd))
-        return damaged(rd, behind, STATE_HEADER);
+        return damaged(rd, RECORD_FAULT_CRC, behind, STATE_HEADER);
     return take(rd, r->length, behind);
 }
 
@@ -265,9 +299,9 @@ static enum record_result read_by_separator(struct reading *rd)
     struct record_reader *r = rd->r;
     size_t len = r->separator - r->header_len;
     if (r->separator_len < RECORD_SEPARATOR_LEN) /* torn */
-        return damaged(rd, rd->n, STATE_HEADER);
+        return damaged(rd, RECORD_FAULT_TORN, rd->n, STATE_HEADER);
     if (len > r->max_payload)
-        return damaged(rd, r->header_len - 1, STATE_SKIP);
+        return damaged(rd, RECORD_FAULT_TOO_LONG, r->header_len - 1, STATE_SKIP);
     return take(rd, len, r->separator + r->separator_len);
 }
 
@@ -352,7 +386,7 @@ static enum record_result search(struct reading *rd)
     r->separator_len = RECORD_SEPARATOR_LEN;
     if (found == NOT_FOUND) {
         if (rd->n - r->header_len > r->max_payload + BEHIND_MAX)
-            return damaged(rd, r->header_len - 1, STATE_SKIP);
+            return damaged(rd, RECORD_FAULT_TOO_LONG, r->header_len - 1, STATE_SKIP);
         r->scanned = searched(rd, r->scanned);
         if (!rd->at_end)
             return RECORD_MORE;
@@ -360,7 +394,7 @@ static enum record_result search(struct reading *rd)
         found = rd->n - r->separator_len;
     }
     if (found <= r->header_len) /* no payload */
-        return damaged(rd, found + r->separator_len, STATE_HEADER);
+        return damaged(rd, RECORD_FAULT_EMPTY, found + r->separator_len, STATE_HEADER);
     r->separator = found;
     return frame(rd);
 }
@@ -370,7 +404,7 @@ static enum record_result not_a_header(struct reading *rd)
 {
     size_t look = min(rd->n, RECORD_HEADER_MAX);
     const uint8_t *lf = memchr(rd->bytes, '\n', look);
-    return damaged(rd, lf ? (size_t)(lf - rd->bytes) : look, STATE_SKIP);
+    return damaged(rd, RECORD_FAULT_HEADER, lf ? (size_t)(lf - rd->bytes) : look, STATE_SKIP);
 }
 
 static enum record_result read_header(struct reading *rd)
@@ -384,6 +418,7 @@ static enum record_result read_header(struct reading *rd)
             return RECORD_MORE;
         drop(rd, have);
     }
+    r->before = *rd->used;
     if (have == 0)
         return RECORD_MORE;
     switch (record_line_parse(rd->bytes, rd->n, rd->at_end, line)) {
@@ -399,7 +434,8 @@ static enum record_result read_header(struct reading *rd)
     r->length = (size_t)line->length;
     r->crc = line->crc;
     if (line->has_length ? line->length > r->max_payload : r->only_checked)
-        return damaged(rd, line->len - 1, STATE_SKIP);
+        return damaged(rd, line->has_length ? RECORD_FAULT_TOO_LONG : RECORD_FAULT_UNCHECKED,
+                       line->len - 1, STATE_SKIP);
     enter(rd, line->has_length ? STATE_LENGTH : STATE_SEARCH, line->len - 1);
     return line->has_length ? read_by_length(rd) : search(rd);
 }
@@ -408,6 +444,8 @@ enum record_result record_read(struct record_reader *reader, const uint8_t *byte
                                bool at_end, size_t *used, struct msg **msg)
 {
     struct reading rd = {reader, bytes, n, at_end, used, msg, .has_line = false};
+    reader->fault = RECORD_FAULT_NONE;
+    reader->before = 0;
     *used = 0;
     switch ((enum state)reader->state) {
     case STATE_SKIP:

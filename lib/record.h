@@ -37,11 +37,29 @@ enum record_result {
  * or no payload) or RECORD_NO_MEMORY. */
 enum record_result record_whole(struct span bytes, struct msg **msg);
 
+/* What is wrong with bytes that are RECORD_DAMAGED. */
+enum record_fault {
+    RECORD_FAULT_NONE = 0,
+    RECORD_FAULT_HEADER,
+    RECORD_FAULT_TORN,
+    RECORD_FAULT_LENGTH,
+    RECORD_FAULT_CRC,
+    RECORD_FAULT_SEPARATOR,
+    RECORD_FAULT_TOO_LONG,
+    RECORD_FAULT_EMPTY,
+    RECORD_FAULT_UNCHECKED,
+};
+/* The same for a person. */
+const char *record_fault_text(enum record_fault fault);
+
 /* Finds records in bytes that come in pieces. Owned by one thread. It looks at every byte a bounded
  * number of times however they are cut; the caller keeps unused bytes in front of the next ones. */
 struct record_reader {
     size_t max_payload; /* a longer record is damage */
     bool only_checked; /* a record without LENGTH and CRC32 is damage: the bytes are in doubt */
+    bool mends; /* a record whose separator alone is damaged is no damage: a message, with fault */
+    enum record_fault fault; /* of the last call; RECORD_FAULT_NONE but for damage, and mends */
+    size_t before; /* so many of the bytes used by the last call lie before what it found */
     /* --- inside --- */
     uint8_t state; /* see record.c */
     size_t scanned; /* bytes already searched for a separator */
