@@ -7,12 +7,26 @@
 
 #include "cmd/help.h"
 #include "cmd/options_table.h"
+#include "cmd/tool_table.h"
 #include "lib/base.h"
 
 #define TEXT_MAX 512
 #define MDOC_WIDTH 78
 
 static const struct option_table *const table = &refrain_options;
+
+static bool is_known(const struct option_def *def)
+{
+    return !(def->flags & OPTION_ELSEWHERE);
+}
+
+/* A space before all but the first of a list. */
+static const char *space(bool *any)
+{
+    const char *text = *any ? " " : "";
+    *any = true;
+    return text;
+}
 
 /* --- mdoc --- */
 
@@ -95,7 +109,30 @@ static void mdoc_counters(void)
     fputs(".El\n", stdout);
 }
 
-/* The file at path, with the lines @OPTIONS@ and @COUNTERS@ filled in. */
+/* What only this tool has in full, and the rest by name. name: ends with '@' and LF. */
+static void mdoc_tool_options(const char *name)
+{
+    char word[32];
+    snprintf(word, sizeof(word), "%.*s", (int)strcspn(name, "@"), name);
+    const struct tool *tool = tool_find(word);
+    assert(tool);
+    const struct option_table *options = tool_table(tool);
+    fputs(".Bl -tag -width Ds\n", stdout);
+    for (size_t i = 0; i < options->n_defs; i++)
+        if (options->defs[i].group == 0)
+            mdoc_option(&options->defs[i]);
+    fputs(".El\n.Pp\nAs in\n.Xr refrain 1 :\n", stdout);
+    bool any = false;
+    for (size_t i = 0; i < options->n_defs; i++) {
+        if (options->defs[i].group == 0 || !is_known(&options->defs[i]))
+            continue;
+        printf("%s.Fl \\-%s", any ? " ,\n" : "", options->defs[i].name);
+        any = true;
+    }
+    fputs(" .\n", stdout);
+}
+
+/* The file at path, with the lines @OPTIONS@, @OPTIONS TOOL@ and @COUNTERS@ filled in. */
 static int man(const char *path)
 {
     char line[1024];
@@ -107,6 +144,8 @@ static int man(const char *path)
     while (fgets(line, sizeof(line), in)) {
         if (strcmp(line, "@OPTIONS@\n") == 0)
             mdoc_options();
+        else if (strncmp(line, "@OPTIONS ", 9) == 0)
+            mdoc_tool_options(line + 9);
         else if (strcmp(line, "@COUNTERS@\n") == 0)
             mdoc_counters();
         else
@@ -139,17 +178,13 @@ static void put_choices(const struct option_def *def)
     }
 }
 
-static void bash(void)
+/* The values of options as cases; own: only of those that the table has for itself. */
+static void bash_values(const struct option_table *options, bool own)
 {
-    fputs("# bash completion for refrain(1)\n"
-          "_refrain()\n{\n"
-          "    local cur prev\n"
-          "    cur=${COMP_WORDS[COMP_CWORD]}\n"
-          "    prev=${COMP_WORDS[COMP_CWORD-1]}\n"
-          "    case $prev in\n",
-          stdout);
-    for (size_t i = 0; i < table->n_defs; i++) {
-        const struct option_def *def = &table->defs[i];
+    for (size_t i = 0; i < options->n_defs; i++) {
+        const struct option_def *def = &options->defs[i];
+        if (own && def->group != 0)
+            continue;
         if (def->type == OPTION_ENUM) {
             printf("    --%s)\n        mapfile -t COMPREPLY < <(compgen -W '", def->name);
             put_choices(def);
@@ -162,7 +197,54 @@ static void bash(void)
             printf("    --%s)\n        COMPREPLY=()\n        return ;;\n", def->name);
         }
     }
-    fputs("    esac\n    mapfile -t COMPREPLY < <(compgen -W '", stdout);
+}
+
+/* Behind a tool's name: its options, and files. */
+static void bash_tools(void)
+{
+    fputs("    local words=\n    case ${COMP_WORDS[1]} in\n", stdout);
+    for (const struct tool *const *tool = tools; *tool; tool++) {
+        const struct option_table *options = tool_table(*tool);
+        bool any = false;
+        printf("    %s)\n    case $prev in\n", (*tool)->name);
+        bash_values(options, true);
+        fputs("    esac\n        words='", stdout);
+        for (size_t i = 0; i < options->n_defs; i++)
+            if (is_known(&options->defs[i]))
+                printf("%s--%s", space(&any), options->defs[i].name);
+        printf("' ;; # %s\n", (*tool)->name);
+    }
+    fputs("    esac\n"
+          "    if [ -n \"$words\" ] && [ \"$COMP_CWORD\" -gt 1 ]; then\n"
+          "        if [[ $cur != -* ]]; then\n"
+          "            mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
+          "            return\n"
+          "        fi\n"
+          "        mapfile -t COMPREPLY < <(compgen -W \"$words\" -- \"$cur\")\n"
+          "        return\n"
+          "    fi\n",
+          stdout);
+}
+
+static void bash(void)
+{
+    fputs("# bash completion for refrain(1)\n"
+          "_refrain()\n{\n"
+          "    local cur prev\n"
+          "    cur=${COMP_WORDS[COMP_CWORD]}\n"
+          "    prev=${COMP_WORDS[COMP_CWORD-1]}\n",
+          stdout);
+    bash_tools();
+    fputs("    case $prev in\n", stdout);
+    bash_values(table, false);
+    fputs("    esac\n    if [ \"$COMP_CWORD\" -eq 1 ] && [[ $cur != -* ]]; then\n"
+          "        mapfile -t COMPREPLY < <(compgen -W 'explain",
+          stdout);
+    for (const struct tool *const *tool = tools; *tool; tool++)
+        printf(" %s", (*tool)->name);
+    fputs("' -- \"$cur\")\n        return\n    fi\n"
+          "    mapfile -t COMPREPLY < <(compgen -W '",
+          stdout);
     for (size_t i = 0; i < table->n_defs; i++)
         printf("%s--%s", i ? "\n        " : "", table->defs[i].name);
     fputs("' -- \"$cur\")\n}\ncomplete -o filenames -F _refrain refrain\n", stdout);
@@ -182,59 +264,123 @@ static void put_quoted(const char *text, const char *special)
     }
 }
 
+static void zsh_option(const struct option_def *def, const char *indent, bool last)
+{
+    bool list = def->type == OPTION_LIST || def->type == OPTION_INTS;
+    printf("%s'%s--%s%s[", indent, list ? "*" : "", def->name, def->arg ? "=" : "");
+    put_quoted(def->help, "[]:\\");
+    putchar(']');
+    if (def->arg) {
+        putchar(':');
+        put_quoted(def->arg, "[]:\\");
+        putchar(':');
+    }
+    if (def->type == OPTION_ENUM) {
+        putchar('(');
+        put_choices(def);
+        putchar(')');
+    } else if (takes_file(def)) {
+        fputs("_files", stdout);
+    }
+    printf("'%s\n", last ? "" : " \\");
+}
+
 static void zsh(void)
 {
-    fputs("#compdef refrain\n_arguments -S \\\n", stdout);
-    for (size_t i = 0; i < table->n_defs; i++) {
-        const struct option_def *def = &table->defs[i];
-        bool list = def->type == OPTION_LIST || def->type == OPTION_INTS;
-        printf("    '%s--%s%s[", list ? "*" : "", def->name, def->arg ? "=" : "");
-        put_quoted(def->help, "[]:\\");
-        putchar(']');
-        if (def->arg) {
-            putchar(':');
-            put_quoted(def->arg, "[]:\\");
-            putchar(':');
-        }
-        if (def->type == OPTION_ENUM) {
-            putchar('(');
-            put_choices(def);
-            putchar(')');
-        } else if (takes_file(def)) {
-            fputs("_files", stdout);
-        }
-        printf("'%s\n", i + 1 < table->n_defs ? " \\" : "");
+    fputs("#compdef refrain\ncase $words[2] in\n", stdout);
+    for (const struct tool *const *tool = tools; *tool; tool++) {
+        const struct option_table *options = tool_table(*tool);
+        printf("%s)\n    shift words\n    (( CURRENT-- ))\n    _arguments -S \\\n", (*tool)->name);
+        for (size_t i = 0; i < options->n_defs; i++)
+            if (is_known(&options->defs[i]))
+                zsh_option(&options->defs[i], "        ", false);
+        fputs("        '*:file:_files'\n    return ;;\n", stdout);
     }
+    fputs("esac\n_arguments -S \\\n    '1::command:(explain", stdout);
+    for (const struct tool *const *tool = tools; *tool; tool++)
+        printf(" %s", (*tool)->name);
+    fputs(")' \\\n", stdout);
+    for (size_t i = 0; i < table->n_defs; i++)
+        zsh_option(&table->defs[i], "    ", i + 1 == table->n_defs);
+}
+
+/* condition: "" or "-n '...' ". */
+static void fish_option(const struct option_def *def, const char *condition)
+{
+    printf("complete -c refrain %s%s-l %s%s -d '", condition, takes_file(def) ? "" : "-f ",
+           def->name, def->arg ? " -r" : "");
+    put_quoted(def->help, "\\");
+    putchar('\'');
+    if (def->type == OPTION_ENUM) {
+        fputs(" -a '", stdout);
+        put_choices(def);
+        putchar('\'');
+    }
+    putchar('\n');
 }
 
 static void fish(void)
 {
-    for (size_t i = 0; i < table->n_defs; i++) {
-        const struct option_def *def = &table->defs[i];
-        printf("complete -c refrain %s-l %s%s -d '", takes_file(def) ? "" : "-f ", def->name,
-               def->arg ? " -r" : "");
-        put_quoted(def->help, "\\");
-        putchar('\'');
-        if (def->type == OPTION_ENUM) {
-            fputs(" -a '", stdout);
-            put_choices(def);
-            putchar('\'');
-        }
-        putchar('\n');
+    char condition[512] = "-n 'not __fish_seen_subcommand_from", seen[80];
+    size_t n = strlen(condition);
+    for (const struct tool *const *tool = tools; *tool; tool++)
+        n += (size_t)snprintf(condition + n, sizeof(condition) - n, " %s", (*tool)->name);
+    snprintf(condition + n, sizeof(condition) - n, "' ");
+    assert(n + 3 < sizeof(condition));
+    for (const struct tool *const *tool = tools; *tool; tool++) {
+        printf("complete -c refrain -n __fish_use_subcommand -a %s -d '", (*tool)->name);
+        put_quoted((*tool)->summary, "\\");
+        fputs("'\n", stdout);
+    }
+    for (size_t i = 0; i < table->n_defs; i++)
+        fish_option(&table->defs[i], condition);
+    for (const struct tool *const *tool = tools; *tool; tool++) {
+        const struct option_table *options = tool_table(*tool);
+        snprintf(seen, sizeof(seen), "-n '__fish_seen_subcommand_from %s' ", (*tool)->name);
+        for (size_t i = 0; i < options->n_defs; i++)
+            if (is_known(&options->defs[i]))
+                fish_option(&options->defs[i], seen);
     }
 }
 
 /* --- the rest --- */
 
+static void put_names(const struct option_table *options)
+{
+    for (size_t i = 0; i < options->n_defs; i++)
+        if (is_known(&options->defs[i]))
+            printf("--%s\n", options->defs[i].name);
+}
+
 static void names(void)
 {
-    for (size_t i = 0; i < table->n_defs; i++)
-        printf("--%s\n", table->defs[i].name);
+    put_names(table);
 }
 
 static void help(void)
 {
     help_print(stdout);
+}
+
+static void tool_names(void)
+{
+    for (const struct tool *const *tool = tools; *tool; tool++)
+        puts((*tool)->name);
+}
+
+/* Of one tool. False: what is asked for is not known. */
+static bool of_tool(const char *what, const char *name)
+{
+    const struct tool *tool = tool_find(name);
+    if (!tool)
+        return false;
+    if (strcmp(what, "names") == 0)
+        put_names(tool_table(tool));
+    else if (strcmp(what, "help") == 0)
+        help_print_tool(stdout, tool_table(tool), tool);
+    else
+        return false;
+    return true;
 }
 
 int main(int argc, char **argv)
@@ -243,11 +389,14 @@ int main(int argc, char **argv)
         const char *name;
         void (*write)(void);
     } kinds[] = {
-        {"bash", bash}, {"zsh", zsh}, {"fish", fish}, {"help", help}, {"names", names},
+        {"bash", bash}, {"zsh", zsh},     {"fish", fish},
+        {"help", help}, {"names", names}, {"tools", tool_names},
     };
     int status = 2;
     if (argc == 3 && strcmp(argv[1], "man") == 0)
         status = man(argv[2]);
+    else if (argc == 3 && of_tool(argv[1], argv[2]))
+        status = 0;
     for (size_t i = 0; argc == 2 && i < ARRAY_LEN(kinds); i++) {
         if (strcmp(argv[1], kinds[i].name) == 0) {
             kinds[i].write();
@@ -255,6 +404,8 @@ int main(int argc, char **argv)
         }
     }
     if (status == 2)
-        fputs("usage: generate man TEMPLATE | bash | zsh | fish | help | names\n", stderr);
+        fputs("usage: generate man TEMPLATE | bash | zsh | fish | tools | help [TOOL] | names "
+              "[TOOL]\n",
+              stderr);
     return fflush(stdout) == 0 && !ferror(stdout) ? status : 1;
 }

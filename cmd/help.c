@@ -13,6 +13,7 @@ static const char intro[] =
     "refrain: record HTTP traffic passively, and replay it\n"
     "\n"
     "usage: refrain [OPTION]...\n"
+    "       refrain COMMAND [OPTION]... FILE...\n"
     "\n"
     "  sudo refrain --input-raw :8080 --output-stdout\n"
     "  sudo refrain --input-raw :8080 --output-file requests-%Y%m%d.gor.gz\n"
@@ -24,6 +25,8 @@ static const char intro[] =
     "LIMIT: 10 is at most ten a second, 10% one of ten. [not available]: known, but not built in "
     "this\n"
     "version. refrain(1) says more.\n";
+
+static const char explain[] = "What a run with the same options would do to each request";
 
 static bool is_list(const struct option_def *def)
 {
@@ -106,16 +109,47 @@ static int finish(FILE *out)
     return fflush(out) == 0 && !ferror(out) ? STATUS_DONE : STATUS_FAILURE;
 }
 
+static void print_group(FILE *out, const struct option_table *table, unsigned group)
+{
+    bool any = false;
+    for (size_t i = 0; i < table->n_defs; i++) {
+        const struct option_def *def = &table->defs[i];
+        if (def->group != group || (def->flags & OPTION_ELSEWHERE))
+            continue;
+        if (!any)
+            fprintf(out, "\n%s\n", table->groups[group].title);
+        print_option(out, def);
+        any = true;
+    }
+}
+
+static void print_commands(FILE *out)
+{
+    fputs("\nCommands (refrain COMMAND --help, refrain-tools(1))\n", out);
+    fprintf(out, "  %-9s %s\n", "explain", explain);
+    for (const struct tool *const *tool = tools; *tool; tool++)
+        fprintf(out, "  %-9s %s\n", (*tool)->name, (*tool)->summary);
+}
+
+int help_print_tool(FILE *out, const struct option_table *table, const struct tool *tool)
+{
+    fprintf(out, "refrain %s: %s\n\nusage: refrain %s [OPTION]... %s\n", tool->name, tool->summary,
+            tool->name, tool->operands);
+    for (unsigned group = 0; group < table->n_groups; group++)
+        print_group(out, table, group);
+    fputs(
+        "\nExit status: 0 done, 1 failure or damaged input, 2 usage. refrain-tools(1) says more.\n",
+        out);
+    return finish(out);
+}
+
 int help_print(FILE *out)
 {
     const struct option_table *table = &refrain_options;
     fputs(intro, out);
-    for (unsigned group = 0; group < table->n_groups; group++) {
-        fprintf(out, "\n%s\n", table->groups[group].title);
-        for (size_t i = 0; i < table->n_defs; i++)
-            if (table->defs[i].group == group)
-                print_option(out, &table->defs[i]);
-    }
+    print_commands(out);
+    for (unsigned group = 0; group < table->n_groups; group++)
+        print_group(out, table, group);
     fputs("\nExit status: 0 done, 1 failure, 2 usage, 3 permission, 4 more loss than --max-loss "
           "allows,\n6 not drained.\n",
           out);

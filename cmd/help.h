@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "lib/options_table.h"
+#include "tools/tool.h"
 
 /* Columns of --help. */
 #define HELP_WIDTH 100
@@ -12,6 +13,9 @@
 /* Examples, then every option in its group. The exit status: STATUS_FAILURE when out cannot be
  * written. */
 int help_print(FILE *out);
+
+/* The same for a tool; table: of tool_table(). */
+int help_print_tool(FILE *out, const struct option_table *table, const struct tool *tool);
 
 /* "refrain 0.1.0", and what it was built with. */
 int help_print_version(FILE *out);

@@ -11,7 +11,10 @@
 #include "cmd/fail_on.h"
 #include "cmd/help.h"
 #include "cmd/options.h"
+#include "cmd/options_table.h"
+#include "cmd/registry.h"
 #include "cmd/summary.h"
+#include "cmd/tool_table.h"
 #include "cmd/wire.h"
 #include "lib/log.h"
 
@@ -91,6 +94,37 @@ static const struct command {
     {"explain", explain_run},
 };
 
+static int run_tool(const struct tool *tool, int argc, char **argv)
+{
+    struct err err;
+    struct options *options;
+    const struct option_table *table = tool_table(tool);
+    if (options_parse(&options, table, argc, argv, &err) < 0)
+        return report(&err);
+    const struct tool_args args = {
+        .tool = tool,
+        .options = options,
+        .filters = registry_filters,
+        .n_filters = registry_n_filters(),
+    };
+    int status;
+    if (options_int(options, "verbose") > 0)
+        log_set_level(LOG_DEBUG);
+    if (options_bool(options, "help"))
+        status = help_print_tool(stdout, table, tool);
+    else if (options_bool(options, "version"))
+        status = help_print_version(stdout);
+    else
+        status = tool->run(&args, &err);
+    options_free(options);
+    if (status < 0)
+        return report(&err);
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return status;
+    log_error(NULL, "refrain %s: standard output: %s", tool->name, err_text(errno));
+    return STATUS_FAILURE;
+}
+
 static const struct command *find_command(int argc, char **argv)
 {
     for (size_t i = 0; i < ARRAY_LEN(commands) && argc > 1; i++)
@@ -104,8 +138,11 @@ int main(int argc, char **argv)
     struct err err;
     struct options *options;
     const struct command *command = find_command(argc, argv);
+    const struct tool *tool = argc > 1 ? tool_find(argv[1]) : NULL;
+    if (tool)
+        return run_tool(tool, argc - 1, argv + 1);
     int skip = command ? 1 : 0;
-    if (options_parse(&options, argc - skip, argv + skip, &err) < 0)
+    if (options_parse(&options, &refrain_options, argc - skip, argv + skip, &err) < 0)
         return report(&err);
     bool asks = options_bool(options, "help") || options_bool(options, "version");
     int status = command && !asks ? command->run(options) : run_with_options(options);

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cmd/options_table.h"
 #include "lib/log.h"
 #include "lib/span.h"
 #include "lib/units.h"
@@ -15,6 +14,7 @@
 #define NAME_MAX_LEN 64 /* longer than any option */
 
 struct reader {
+    const struct option_table *table;
     struct options *options;
     int argc;
     char *const *argv;
@@ -55,6 +55,14 @@ static size_t distance(const char *a, size_t a_len, const char *b, size_t b_len)
     return last[b_len];
 }
 
+/* What can be given here. */
+static const struct option_def *find_known(const struct option_table *table, const char *name,
+                                           size_t len)
+{
+    const struct option_def *def = option_table_find(table, name, len);
+    return def && !(def->flags & OPTION_ELSEWHERE) ? def : NULL;
+}
+
 const char *options_nearest(const struct option_table *table, const char *word, size_t len)
 {
     const char *nearest = NULL;
@@ -64,6 +72,8 @@ const char *options_nearest(const struct option_table *table, const char *word, 
     for (size_t i = 0; i < table->n_defs + table->n_aliases; i++) {
         const char *name =
             i < table->n_defs ? table->defs[i].name : table->aliases[i - table->n_defs].name;
+        if (!find_known(table, name, strlen(name)))
+            continue;
         size_t name_len = strlen(name);
         assert(name_len <= NAME_MAX_LEN);
         size_t d = name_len > 1 ? distance(word, len, name, name_len) : best;
@@ -79,11 +89,17 @@ const char *options_nearest(const struct option_table *table, const char *word, 
 
 static int unknown(struct reader *r, const char *word, size_t dashes, size_t len)
 {
-    const char *near = options_nearest(&refrain_options, word + dashes, len);
+    const char *near = options_nearest(r->table, word + dashes, len);
+    const char *command = r->table->command;
     int shown = (int)(dashes + len);
+    if (option_table_find(r->table, word + dashes, len))
+        return err_usage(r->err,
+                         "\"%.*s\" is no option of refrain %s; refrain %s --help lists them", shown,
+                         word, command, command);
     if (near)
         return err_usage(r->err, "unknown option \"%.*s\" (did you mean --%s?)", shown, word, near);
-    return err_usage(r->err, "unknown option \"%.*s\"; refrain --help lists all", shown, word);
+    return err_usage(r->err, "unknown option \"%.*s\"; refrain%s%s --help lists all", shown, word,
+                     command ? " " : "", command ? command : "");
 }
 
 static size_t count_dashes(const char *word)
@@ -92,11 +108,11 @@ static size_t count_dashes(const char *word)
 }
 
 /* Is this word an option that we know, so that it cannot have been meant as a value? */
-static bool is_option(const char *word)
+static bool is_option(const struct reader *r, const char *word)
 {
     size_t dashes = count_dashes(word);
     size_t len = strcspn(word + dashes, "=");
-    return dashes > 0 && len > 1 && option_table_find(&refrain_options, word + dashes, len);
+    return dashes > 0 && len > 1 && find_known(r->table, word + dashes, len);
 }
 
 static int missing(struct reader *r, const struct option_def *def)
@@ -120,7 +136,7 @@ static int next_value(struct reader *r, const struct option_def *def, const char
             *value = r->argv[r->at++];
         return 0;
     }
-    if (!next || is_option(next))
+    if (!next || is_option(r, next))
         return missing(r, def);
     *value = r->argv[r->at++];
     return 0;
@@ -140,7 +156,7 @@ static int read_option(struct reader *r, const char *word, const struct option_d
 {
     size_t dashes = count_dashes(word);
     size_t len = strcspn(word + dashes, "=");
-    const struct option_def *def = option_table_find(&refrain_options, word + dashes, len);
+    const struct option_def *def = find_known(r->table, word + dashes, len);
     if (!def)
         return unknown(r, word, dashes, len);
     const char *value = word + dashes + len;
@@ -152,17 +168,24 @@ static int read_option(struct reader *r, const char *word, const struct option_d
     if (rc < 0)
         return rc;
     *defp = def;
-    r->operands = def->flags & OPTION_OPERANDS ? def : NULL;
+    if (!r->table->operands)
+        r->operands = def->flags & OPTION_OPERANDS ? def : NULL;
     return options_set(r->options, def->name, value, OPTION_FROM_COMMAND_LINE, r->err);
 }
 
 /* 1: --help or --version was among them, and everything else does not matter any more. */
 static int read_command_line(struct reader *r)
 {
+    bool only_operands = false;
     while (r->at < r->argc) {
         const char *word = r->argv[r->at++];
         const struct option_def *def = NULL;
-        int rc = word[0] != '-' || word[1] == '\0' || strcmp(word, "--") == 0
+        bool dashes = strcmp(word, "--") == 0;
+        if (dashes && r->table->operands && !only_operands) {
+            only_operands = true;
+            continue;
+        }
+        int rc = only_operands || word[0] != '-' || word[1] == '\0' || dashes
                      ? read_operand(r, word)
                      : read_option(r, word, &def);
         if (rc < 0)
@@ -191,10 +214,13 @@ static int read_variable(struct reader *r, const char *variable, size_t len)
     if (len > NAME_MAX_LEN || value[0] == '\0')
         return 0;
     name_of_variable(name, variable, len);
-    const struct option_def *def = option_table_find(&refrain_options, name, len);
+    const struct option_def *def = find_known(r->table, name, len);
+    /* what is set for a recorder that runs here must not lead a tool's output astray */
+    if (r->table->operands && !(def && (def->flags & OPTION_SECRET)))
+        return 0;
     if (def && !(def->flags & OPTION_ACTION))
         return options_set(r->options, name, value, OPTION_FROM_ENVIRONMENT, r->err);
-    const char *near = def || len < 6 ? NULL : options_nearest(&refrain_options, name, len);
+    const char *near = def || len < 6 ? NULL : options_nearest(r->table, name, len);
     if (near)
         log_warn(NULL, ENV_PREFIX "%.*s in the environment is no option (the nearest is --%s)",
                  (int)len, variable, near);
@@ -210,10 +236,10 @@ static int read_environment(struct reader *r)
     return rc;
 }
 
-static bool any_given(const struct options *options)
+static bool any_given(const struct reader *r)
 {
-    for (size_t i = 0; i < refrain_options.n_defs; i++)
-        if (options_given(options, refrain_options.defs[i].name))
+    for (size_t i = 0; i < r->table->n_defs; i++)
+        if (options_given(r->options, r->table->defs[i].name))
             return true;
     return false;
 }
@@ -226,16 +252,19 @@ static int read_all(struct reader *r)
     rc = read_environment(r);
     if (rc < 0)
         return rc;
-    if (!any_given(r->options))
+    if (!r->table->command && !any_given(r))
         return err_usage(r->err, "nothing to do; for example: refrain --input-raw :8080 "
                                  "--output-stdout (refrain --help says more)");
     return options_check_built(r->options, r->err);
 }
 
-int options_parse(struct options **optionsp, int argc, char *const argv[], struct err *err)
+int options_parse(struct options **optionsp, const struct option_table *table, int argc,
+                  char *const argv[], struct err *err)
 {
-    struct reader r = {.argc = argc, .argv = argv, .at = 1, .err = err};
-    int rc = options_new(&r.options, &refrain_options);
+    struct reader r = {.table = table, .argc = argc, .argv = argv, .at = 1, .err = err};
+    if (table->operands)
+        r.operands = option_table_find(table, table->operands, strlen(table->operands));
+    int rc = options_new(&r.options, table);
     if (rc < 0)
         return err_sys(err, -rc, "options");
     rc = read_all(&r);

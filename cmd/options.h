@@ -15,9 +15,9 @@
 #include "lib/options_table.h"
 
 /* argv[0] is not looked at. Stops reading at --help or --version. STATUS_USAGE for whatever cannot
- * be understood, or is not built in this version. Free with options_free(). */
-MUST_CHECK int options_parse(struct options **optionsp, int argc, char *const argv[],
-                             struct err *err);
+ * be understood, or is not built in this version. table is borrowed. Free with options_free(). */
+MUST_CHECK int options_parse(struct options **optionsp, const struct option_table *table, int argc,
+                             char *const argv[], struct err *err);
 
 /* The name or alias nearest to word in typing mistakes; NULL when none is near. */
 const char *options_nearest(const struct option_table *table, const char *word, size_t len);

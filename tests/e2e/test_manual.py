@@ -7,6 +7,7 @@ import os
 import re
 import shlex
 import struct
+import subprocess
 
 import gor
 from harness import Failure, Skip, check, free_port, main, need_root, sh, test, wait_until
@@ -21,7 +22,7 @@ HEADERS = ["X-User-Type: tester", "X-User: u1", "Cookie: sid=1", "Content-Type: 
 def commands():
     """(where, command) of all examples."""
     found = []
-    for page in ("refrain.1.in", "refrain-file.5", "refrain-gor.7"):
+    for page in ("refrain.1.in", "refrain-tools.1.in", "refrain-file.5", "refrain-gor.7"):
         with open(os.path.join(ROOT, "man", page), encoding="utf-8") as f:
             for number, line in enumerate(f, 1):
                 match = re.match(r"\.Dl (?:sudo )?(refrain .*)", line)
@@ -86,6 +87,13 @@ class Scene:
 
     def run(self, command):
         args = [self.localized(word) for word in shlex.split(command)[1:]]
+        if not args[0].startswith("-") and args[0] != "explain":
+            before = os.listdir(self.case.dir)
+            done = subprocess.run([self.case.binary, *args], cwd=self.case.dir, check=False,
+                                  capture_output=True, timeout=60)
+            check(done.returncode == 0, f"status {done.returncode}: {done.stderr}")
+            check(done.stdout or set(os.listdir(self.case.dir)) - set(before), "nothing was written")
+            return None
         if args[0] == "explain":
             text = sh(self.case.binary, *args[:2], self.case.path(args[2]), *args[3:])
             check("sent" in text, f"explain says: {text[:300]}")

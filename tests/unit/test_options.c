@@ -41,7 +41,7 @@ static struct options *parsed(const char *text)
     struct err err;
     struct options *o = NULL;
     split(&line, text);
-    int r = options_parse(&o, line.argc, line.argv, &err);
+    int r = options_parse(&o, &refrain_options, line.argc, line.argv, &err);
     ck_assert_msg(r == 0, "%s: %s", text, r < 0 ? err.text : "");
     return o;
 }
@@ -52,7 +52,8 @@ static void refused(const char *text, const char *expected)
     struct err err = {.status = STATUS_DONE};
     struct options *o = NULL;
     split(&line, text);
-    ck_assert_msg(options_parse(&o, line.argc, line.argv, &err) < 0, "%s is taken", text);
+    ck_assert_msg(options_parse(&o, &refrain_options, line.argc, line.argv, &err) < 0,
+                  "%s is taken", text);
     ck_assert_ptr_null(o);
     ck_assert_int_eq(err.status, STATUS_USAGE);
     ck_assert_str_eq(err.text, expected);
@@ -368,7 +369,7 @@ START_TEST(every_allocation_may_fail)
         struct options *o = NULL;
         split(&line, text);
         mem_fail_at(n);
-        int r = options_parse(&o, line.argc, line.argv, &err);
+        int r = options_parse(&o, &refrain_options, line.argc, line.argv, &err);
         mem_fail_at(0);
         options_free(o);
         ck_assert_int_eq(mem_used(MEM_OTHER), 0);
