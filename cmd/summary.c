@@ -205,6 +205,7 @@ static void print_output(FILE *f, const struct account *a)
         {BOOK_HTTP_4XX, "4xx"},
         {BOOK_HTTP_5XX, "5xx"},
         {BOOK_HTTP_REFUSED, "refused"},
+        {BOOK_HTTP_TLS, "failed TLS"},
         {BOOK_HTTP_RESET, "reset"},
         {BOOK_HTTP_BAD_ANSWER, "not HTTP"},
         {BOOK_HTTP_TIMEOUT, "timed out"},

@@ -223,7 +223,9 @@ enum http_io http_conn_begin(struct http_conn *conn, struct http_wire *wire, con
         return HTTP_IO_MORE;
     conn->send_failed = true;
     stop_sending(conn);
-    return conn->sent_some ? HTTP_IO_MORE : HTTP_IO_UNSENT;
+    /* a new connection that takes nothing: an alert may be there to tell why */
+    bool may_tell = conn->tls && conn->exchanges == 1;
+    return conn->sent_some || may_tell ? HTTP_IO_MORE : HTTP_IO_UNSENT;
 }
 
 /* The answer ended; left: bytes behind it. */
@@ -303,7 +305,7 @@ static enum http_io receive(struct http_conn *conn, struct http_wire *wire)
         if (n == -EINTR)
             continue;
         if (n < 0)
-            return HTTP_IO_BROKEN;
+            return n == -EPROTO && conn->tls ? HTTP_IO_ALERT : HTTP_IO_BROKEN;
         if (n == 0)
             return ended(conn);
         conn->got_some = true;
@@ -324,7 +326,8 @@ enum http_io http_conn_ready(struct http_conn *conn, struct http_wire *wire)
         conn->send_failed = true; /* an answer may have been sent before the server closed */
         stop_sending(conn);
     }
-    return receive(conn, wire);
+    enum http_io io = receive(conn, wire);
+    return io == HTTP_IO_BROKEN && !conn->sent_some ? HTTP_IO_UNSENT : io;
 }
 
 bool http_conn_alive(struct http_conn *conn)

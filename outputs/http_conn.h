@@ -38,7 +38,7 @@ struct http_conn {
     /* --- the pool's --- */
     enum http_conn_state state;
     uint32_t slot;
-    struct http_dial *dial; /* DIALING; with TLS also later */
+    struct http_dial *dial; /* DIALING; when it carries the bytes also later */
     struct http_lane *lane; /* BUSY: whose first message this is */
     int64_t since_ns; /* IDLE: when that began; BUSY: when the request went out */
     uint64_t session; /* the recorded connection that it was last used for */
@@ -71,20 +71,21 @@ enum http_io {
     HTTP_IO_BROKEN = 3, /* the connection ended before the answer did */
     HTTP_IO_BAD = 4, /* the answer is not HTTP/1.x */
     HTTP_IO_NO_MEMORY = 5, /* the request could not be made ready; nothing was sent */
+    HTTP_IO_ALERT = 6, /* a TLS alert ended the connection; http_dial_error() has its text */
 };
 
 /* Can this message be sent as a request: not CONNECT, and a whole one, or (with pad_cut) one whose
  * body can be filled up? */
 bool http_conn_can_send(const struct msg *msg, bool pad_cut);
 
-/* fd: of a connection that is up; takes it, unless dial (TLS) is set. */
+/* fd: of a connection that is up; takes it, unless tls is set, a dial that carries the bytes. */
 void http_conn_up(struct http_conn *conn, int fd, struct http_dial *tls);
 /* Closes what there is; buffers are given back. A zeroed conn is fine. */
 void http_conn_fini(struct http_conn *conn);
 
 /* Begins to send msg, which must live until the exchange ends. MORE, UNSENT or NO_MEMORY. */
 enum http_io http_conn_begin(struct http_conn *conn, struct http_wire *wire, const struct msg *msg);
-/* The socket is ready. Any but UNSENT and NO_MEMORY. */
+/* The socket is ready. Any but NO_MEMORY. */
 enum http_io http_conn_ready(struct http_conn *conn, struct http_wire *wire);
 /* Does the exchange wait for the socket to become writable? */
 static inline bool http_conn_wants_write(const struct http_conn *conn)

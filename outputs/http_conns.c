@@ -7,13 +7,9 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
-#include "lib/log.h"
 #include "lib/mem.h"
-#include "lib/net.h"
 #include "lib/own.h"
 
-#define BACKOFF_FIRST_NS (50 * NS_PER_MS)
-#define BACKOFF_MAX_NS NS_PER_S
 /* Idle for longer than this, a connection is looked at before it is used: the server may have
  * closed it since the last look at the sockets. */
 #define STALE_NS NS_PER_MS
@@ -38,12 +34,9 @@ struct http_conns {
     size_t n_free_slots;
     struct conn_list idle, busy, dialing;
     size_t n_idle, n_busy, n_dialing;
-    struct backoff backoff;
-    bool down; /* the last attempt failed, and no connection is open */
-    bool failed; /* and nobody was told yet */
-    bool said_down;
+    struct http_health health;
+    bool failed; /* it is down, and nobody was told yet */
     int64_t wary_until_ns;
-    struct log_limit log_limit;
 };
 
 int http_conns_new(struct http_conns **connsp, const struct http_conns_config *config)
@@ -56,7 +49,7 @@ int http_conns_new(struct http_conns **connsp, const struct http_conns_config *c
     TAILQ_INIT(&conns->idle);
     TAILQ_INIT(&conns->busy);
     TAILQ_INIT(&conns->dialing);
-    backoff_init(&conns->backoff, BACKOFF_FIRST_NS, BACKOFF_MAX_NS);
+    http_health_init(&conns->health, config->tag);
     conns->epfd = epoll_create1(EPOLL_CLOEXEC);
     int r = conns->epfd == -1 ? -errno : 0;
     conns->conns = mem_zalloc(MEM_IO, config->max * sizeof(struct http_conn *));
@@ -112,7 +105,12 @@ bool http_conns_room(const struct http_conns *conns)
 
 bool http_conns_down(const struct http_conns *conns)
 {
-    return conns->down;
+    return conns->health.down;
+}
+
+struct http_health *http_conns_health(struct http_conns *conns)
+{
+    return &conns->health;
 }
 
 bool http_conns_failed(struct http_conns *conns)
@@ -190,16 +188,12 @@ void http_conns_watch(struct http_conns *conns, struct http_conn *conn)
         conn->watches_write = want;
 }
 
-static void dial_failed(struct http_conns *conns, const char *why, int64_t now_ns)
+static void dial_failed(struct http_conns *conns, enum book why, const char *text, int64_t now_ns)
 {
-    backoff_failed(&conns->backoff, now_ns);
-    if (!conns->said_down && log_limit(&conns->log_limit)) {
-        log_warn(conns->config.tag, "cannot connect: %s; trying again until it works", why);
-        conns->said_down = true;
-    }
+    http_health_failed(&conns->health, why, text, now_ns);
     if (http_conns_open(conns) > 0 || conns->n_dialing > 0)
         return;
-    conns->down = conns->failed = true;
+    conns->health.down = conns->failed = true;
 }
 
 static void dial_up(struct http_conns *conns, struct http_conn *conn, int64_t now_ns)
@@ -219,15 +213,12 @@ static void dial_up(struct http_conns *conns, struct http_conn *conn, int64_t no
         if (fd < 0 && tls)
             conn->dial = dial;
         http_conns_drop(conns, conn);
-        dial_failed(conns, err_text(errnum), now_ns);
+        dial_failed(conns, BOOK_HTTP_REFUSED, err_text(errnum), now_ns);
         return;
     }
     own_note(fd);
     book_one(conns->config.books, BOOK_HTTP_CONNECTIONS);
-    backoff_worked(&conns->backoff);
-    if (conns->said_down)
-        log_info(conns->config.tag, "connected");
-    conns->down = conns->said_down = false;
+    http_health_connected(&conns->health);
     set_state(conns, conn, CONN_IDLE, now_ns);
 }
 
@@ -241,10 +232,11 @@ static void step_dial(struct http_conns *conns, struct http_conn *conn, int fd, 
         dial_up(conns, conn, now_ns);
         break;
     case DIAL_FAILED: {
-        char why[256];
-        snprintf(why, sizeof(why), "%s", http_dial_error(conn->dial));
+        char text[256];
+        snprintf(text, sizeof(text), "%s", http_dial_error(conn->dial));
+        enum book why = http_dial_failed_tls(conn->dial) ? BOOK_HTTP_TLS : BOOK_HTTP_REFUSED;
         http_conns_drop(conns, conn);
-        dial_failed(conns, why, now_ns);
+        dial_failed(conns, why, text, now_ns);
         break;
     }
     }
@@ -274,15 +266,15 @@ static struct http_conn *new_conn(struct http_conns *conns)
 static bool wants_dial(const struct http_conns *conns, size_t wanted)
 {
     return conns->n_dialing < wanted && conns->n_free_slots > 0 &&
-           !(conns->down && conns->n_dialing > 0);
+           !(conns->health.down && conns->n_dialing > 0);
 }
 
 void http_conns_dial(struct http_conns *conns, size_t wanted, int64_t now_ns)
 {
-    while (wants_dial(conns, wanted) && backoff_left_ns(&conns->backoff, now_ns) == 0) {
+    while (wants_dial(conns, wanted) && backoff_left_ns(&conns->health.backoff, now_ns) == 0) {
         struct http_conn *conn = new_conn(conns);
         if (!conn) {
-            dial_failed(conns, err_text(ENOMEM), now_ns);
+            dial_failed(conns, BOOK_HTTP_REFUSED, err_text(ENOMEM), now_ns);
             return;
         }
         set_state(conns, conn, CONN_DIALING, now_ns);
@@ -379,7 +371,7 @@ int64_t http_conns_due_ns(const struct http_conns *conns, size_t wanted)
     TAILQ_FOREACH(conn, &conns->dialing, link)
     if (http_dial_due_ns(conn->dial) < due)
         due = http_dial_due_ns(conn->dial);
-    if (wants_dial(conns, wanted) && conns->backoff.until_ns < due)
-        due = conns->backoff.until_ns;
+    if (wants_dial(conns, wanted) && conns->health.backoff.until_ns < due)
+        due = conns->health.backoff.until_ns;
     return due;
 }

@@ -8,6 +8,7 @@
 #include "lib/ledger.h"
 #include "outputs/http_conn.h"
 #include "outputs/http_dial.h"
+#include "outputs/http_health.h"
 
 struct http_conns_config {
     struct http_dialer_config dial; /* but for its epfd */
@@ -46,6 +47,8 @@ size_t http_conns_open(const struct http_conns *conns);
 bool http_conns_failed(struct http_conns *conns);
 /* Is the target away, as far as is known? */
 bool http_conns_down(const struct http_conns *conns);
+/* What is known of it; lives as long as conns. */
+struct http_health *http_conns_health(struct http_conns *conns);
 
 /* The connection that an event is for, when it is one with an exchange under way; NULL: it is not,
  * and was dealt with. */

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -35,6 +37,9 @@ struct http_dial {
     CURLcode result;
     struct http_dial *next; /* spare */
 };
+
+/* In the texts of TLS libraries. */
+#define ALERT " alert "
 
 #define DIAL_MAGIC 0x6469616cu /* for pointers that come back through libcurl */
 
@@ -71,10 +76,41 @@ static int on_timer(CURLM *multi, long timeout_ms, void *user)
     return 0;
 }
 
+/* What libcurl says while bytes pass through it. CURLOPT_ERRORBUFFER has only the first error of a
+ * transfer: a send that is reset, and not the alert read after it that tells why. OpenSSL:
+ * "tlsv13 alert certificate required"; GnuTLS: "A TLS fatal alert has been received." */
+static int on_text(CURL *easy, curl_infotype type, char *text, size_t n, void *user)
+{
+    (void)easy;
+    struct http_dial *dial = dial_of(user);
+    if (type != CURLINFO_TEXT || !memmem(text, n, ALERT, strlen(ALERT)))
+        return 0;
+    while (n > 0 && text[n - 1] == '\n')
+        n--;
+    snprintf(dial->error, sizeof(dial->error), "%.*s", (int)n, text);
+    return 0;
+}
+
+static bool set_files(CURL *easy, const struct http_tls *tls)
+{
+    bool ok = true;
+    if (tls->ca_cert[0]) /* without the folder: the system's are not trusted beside it */
+        ok = curl_easy_setopt(easy, CURLOPT_CAINFO, tls->ca_cert) == CURLE_OK &&
+             curl_easy_setopt(easy, CURLOPT_CAPATH, NULL) == CURLE_OK;
+    if (tls->client_cert[0]) {
+        const char *key = tls->client_key[0] ? tls->client_key : tls->client_cert;
+        ok = ok && curl_easy_setopt(easy, CURLOPT_SSLCERT, tls->client_cert) == CURLE_OK &&
+             curl_easy_setopt(easy, CURLOPT_SSLKEY, key) == CURLE_OK &&
+             /* without one, libcurl would ask the terminal for it */
+             curl_easy_setopt(easy, CURLOPT_KEYPASSWD, "") == CURLE_OK;
+    }
+    return ok;
+}
+
 static bool configure(struct http_dial *dial)
 {
     const struct http_dialer_config *config = &dial->dialer->config;
-    long verify = config->skip_verify ? 0 : 1;
+    long verify = config->tls.skip_verify ? 0 : 1;
     CURL *easy = dial->easy;
     return curl_multi_setopt(dial->multi, CURLMOPT_SOCKETFUNCTION, on_socket) == CURLM_OK &&
            curl_multi_setopt(dial->multi, CURLMOPT_SOCKETDATA, dial) == CURLM_OK &&
@@ -91,7 +127,10 @@ static bool configure(struct http_dial *dial)
                             (long)(config->timeout_ns / NS_PER_MS)) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, verify) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2 * verify) == CURLE_OK &&
+           set_files(easy, &config->tls) &&
            curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, dial->error) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_text) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_DEBUGDATA, dial) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_SHARE, dial->dialer->share) == CURLE_OK;
 }
 
@@ -164,6 +203,7 @@ struct http_dial *http_dial_start(struct http_dialer *dialer, uint32_t slot)
         return NULL;
     dial->slot = slot;
     dial->error[0] = '\0';
+    (void)curl_easy_setopt(dial->easy, CURLOPT_VERBOSE, 0L);
     dial->due_ns = 0; /* the first step is due at once */
     if (curl_multi_add_handle(dial->multi, dial->easy) != CURLM_OK) {
         destroy(dial);
@@ -215,6 +255,29 @@ int64_t http_dial_due_ns(const struct http_dial *dial)
     return dial->due_ns;
 }
 
+bool http_dial_failed_tls(const struct http_dial *dial)
+{
+    switch (dial->result) {
+    case CURLE_SSL_CONNECT_ERROR:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CERTPROBLEM:
+    case CURLE_SSL_CIPHER:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_CRL_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_SSL_ENGINE_NOTFOUND:
+    case CURLE_SSL_ENGINE_SETFAILED:
+    case CURLE_SSL_ENGINE_INITFAILED:
+    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
+    case CURLE_SSL_INVALIDCERTSTATUS:
+    case CURLE_SSL_CLIENTCERT:
+    case CURLE_USE_SSL_FAILED:
+        return true;
+    default:
+        return false;
+    }
+}
+
 const char *http_dial_error(const struct http_dial *dial)
 {
     long errnum = 0;
@@ -230,11 +293,23 @@ int http_dial_take(struct http_dial *dial)
     if (curl_easy_getinfo(dial->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
         fd == CURL_SOCKET_BAD)
         return -ENOTCONN;
-    if (dial->dialer->config.target->tls)
+    if (dial->dialer->config.target->tls) {
+        dial->error[0] = '\0'; /* of an address that was tried before */
+        (void)curl_easy_setopt(dial->easy, CURLOPT_VERBOSE, 1L);
         return fd;
+    }
     /* a descriptor of our own: libcurl closes its one, and forgets the connection */
     int own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     return own == -1 ? -errno : own;
+}
+
+/* libcurl has one code for a broken connection and for an alert; its text tells them apart. */
+static int failed(struct http_dial *dial, CURLcode r)
+{
+    if (r == CURLE_AGAIN)
+        return -EAGAIN;
+    dial->result = r;
+    return strstr(dial->error, ALERT) ? -EPROTO : -ECONNRESET;
 }
 
 ssize_t http_dial_send(struct http_dial *dial, const void *bytes, size_t n)
@@ -243,7 +318,7 @@ ssize_t http_dial_send(struct http_dial *dial, const void *bytes, size_t n)
     CURLcode r = curl_easy_send(dial->easy, bytes, n, &sent);
     if (r == CURLE_OK)
         return (ssize_t)sent;
-    return r == CURLE_AGAIN ? -EAGAIN : -ECONNRESET;
+    return failed(dial, r);
 }
 
 ssize_t http_dial_recv(struct http_dial *dial, void *bytes, size_t n)
@@ -252,5 +327,5 @@ ssize_t http_dial_recv(struct http_dial *dial, void *bytes, size_t n)
     CURLcode r = curl_easy_recv(dial->easy, bytes, n, &got);
     if (r == CURLE_OK)
         return (ssize_t)got;
-    return r == CURLE_AGAIN ? -EAGAIN : -ECONNRESET;
+    return failed(dial, r);
 }

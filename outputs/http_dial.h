@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Connections opened by libcurl: names, proxies from the environment, and TLS are its business
- * (CURLOPT_CONNECT_ONLY), all of it without waiting. What goes over a connection is ours: for http
- * its socket is taken over; for https bytes pass through libcurl. Owned by the output's thread. */
+ * (CURLOPT_CONNECT_ONLY), all of it without waiting. What goes over a connection is ours: its
+ * socket is taken over, unless there is TLS to the target or to the proxy; then bytes pass through
+ * libcurl. Owned by the output's thread. */
 #pragma once
 
 #include <sys/types.h>
@@ -9,12 +10,13 @@
 #include "lib/base.h"
 #include "lib/err.h"
 #include "outputs/http_target.h"
+#include "outputs/http_tls.h"
 
 struct http_dialer_config {
     const struct http_target *target; /* borrowed */
     int epfd; /* sockets of attempts are watched here, with http_event() as data */
     int64_t timeout_ns; /* of one attempt */
-    bool skip_verify; /* any certificate will do */
+    struct http_tls tls;
 };
 
 /* epoll's data: whose event it is, and of which socket. */
@@ -54,13 +56,16 @@ enum dial_result {
 enum dial_result http_dial_step(struct http_dial *dial, int fd, uint32_t events);
 /* CLOCK_MONOTONIC: when the next step is due; INT64_MAX: never. */
 int64_t http_dial_due_ns(const struct http_dial *dial);
+/* Why the attempt, or the last send or receive, has failed. Lives until the next call. */
 const char *http_dial_error(const struct http_dial *dial);
+/* Did the attempt fail because of TLS: a certificate that is refused, a handshake that breaks? */
+bool http_dial_failed_tls(const struct http_dial *dial);
 
-/* The socket of the connection, which the caller watches from now on, or -errno. For http it is
- * the caller's, and the dial has nothing more to do with it: free it. For https it stays the
- * dial's, as do the bytes: use the two functions below. */
+/* The socket of the connection, which the caller watches from now on, or -errno. It is the
+ * caller's, and the dial has nothing more to do with it: free it. When the dialer carries the
+ * bytes, the socket stays the dial's: use the two functions below. */
 int http_dial_take(struct http_dial *dial);
 
-/* Over TLS. As send(2) and recv(2), but -errno; -EAGAIN: wait for the socket. */
+/* As send(2) and recv(2), but -errno; -EAGAIN: wait for the socket; -EPROTO: a TLS alert. */
 ssize_t http_dial_send(struct http_dial *dial, const void *bytes, size_t n);
 ssize_t http_dial_recv(struct http_dial *dial, void *bytes, size_t n);

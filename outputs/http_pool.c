@@ -68,6 +68,7 @@ static void answered(struct http_pool *pool, struct http_conn *conn, int64_t now
     };
     buf_init(&conn->answer, SIZE_MAX); /* it outlives the connection */
     bool worn = pool->max_exchanges > 0 && conn->exchanges >= pool->max_exchanges;
+    http_health_answered(http_conns_health(pool->conns));
     if (conn->keep && !worn)
         http_conns_rest(pool->conns, conn, now_ns);
     else
@@ -108,6 +109,10 @@ static void outcome(struct http_pool *pool, struct http_conn *conn, enum http_io
     case HTTP_IO_BAD:
         fail(pool, conn, BOOK_HTTP_BAD_ANSWER);
         break;
+    case HTTP_IO_ALERT:
+        http_health_alerted(http_conns_health(pool->conns), http_dial_error(conn->dial));
+        fail(pool, conn, BOOK_HTTP_TLS);
+        break;
     case HTTP_IO_NO_MEMORY:
         conn->lane = NULL;
         http_conns_rest(pool->conns, conn, now_ns);
@@ -120,7 +125,7 @@ static void outcome(struct http_pool *pool, struct http_conn *conn, enum http_io
 static void look_for_failure(struct http_pool *pool)
 {
     if (http_conns_failed(pool->conns))
-        http_work_refuse(&pool->work);
+        http_work_refuse(&pool->work, http_conns_health(pool->conns)->why);
 }
 
 /* Sends what can be sent. */
@@ -190,7 +195,7 @@ enum output_result http_pool_put(struct http_pool *pool, const struct msg *msg)
         if (!http_conns_down(pool->conns) || pool->work.config.retries > 0)
             return OUTPUT_BUSY;
         /* a target that is away must not hold up the replay */
-        http_work_refuse(&pool->work);
+        http_work_refuse(&pool->work, http_conns_health(pool->conns)->why);
         if (!http_lanes_put(pool->work.lanes, msg))
             return OUTPUT_BUSY;
     }

@@ -65,15 +65,15 @@ void http_work_fail_unsent(struct http_work *work, struct http_lane *lane, enum 
     http_work_fail(work, lane, why);
 }
 
-void http_work_refuse(struct http_work *work)
+void http_work_refuse(struct http_work *work, enum book why)
 {
     struct http_lane *lane;
     if (work->config.retries > 0)
         for (size_t n = http_lanes_ready(work->lanes); n > 0; n--)
-            http_work_fail_unsent(work, http_lanes_next(work->lanes), BOOK_HTTP_REFUSED);
+            http_work_fail_unsent(work, http_lanes_next(work->lanes), why);
     else
         while ((lane = http_lanes_next(work->lanes)))
-            http_work_fail(work, lane, BOOK_HTTP_REFUSED);
+            http_work_fail(work, lane, why);
 }
 
 void http_work_abandon(struct http_work *work, struct http_lane *lane)

@@ -43,8 +43,9 @@ void http_work_sent(struct http_work *work, const struct http_lane *lane, int64_
 void http_work_fail(struct http_work *work, struct http_lane *lane, enum book why);
 /* As above, but nothing of it was sent: it may be tried again. */
 void http_work_fail_unsent(struct http_work *work, struct http_lane *lane, enum book why);
-/* All that wait have failed, as there is nobody to send them to; each may be tried again. */
-void http_work_refuse(struct http_work *work);
+/* All that wait have failed, as there is nobody to send them to, because of which; each may be
+ * tried again. */
+void http_work_refuse(struct http_work *work, enum book why);
 /* Abandons it. */
 void http_work_abandon(struct http_work *work, struct http_lane *lane);
 

@@ -16,6 +16,7 @@
 #include "outputs/http_pool.h"
 #include "outputs/http_stats.h"
 #include "outputs/http_target.h"
+#include "outputs/http_tls.h"
 #include "outputs/outputs.h"
 
 #define MAX_CONNS 1024 /* also when --output-http-workers is 0, gor's "unlimited" */
@@ -83,7 +84,6 @@ static void read_conns(struct http_conns_config *conns, const struct options *op
         conns->keep_idle = 0;
     else if (conns->sessions)
         conns->keep_idle = MAX_CONNS; /* nobody knows when the next request comes */
-    conns->dial.skip_verify = options_bool(options, "output-http-skip-verify");
     conns->dial.timeout_ns = options_duration_ns(options, "output-http-connect-timeout");
 }
 
@@ -121,6 +121,9 @@ static int set_up(struct http *h, const struct output_args *args, struct err *er
                                                .target = &h->target,
                                                .tag = h->tag}};
     read_options(&config, args);
+    r = http_tls_read(&config.conns.dial.tls, args->options, err);
+    if (r < 0)
+        return r;
     config.conns.dial.target = &h->target;
     config.conns.books = args->books;
     config.conns.tag = h->tag;

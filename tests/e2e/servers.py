@@ -18,8 +18,8 @@ pid {root}/pid;
 error_log {root}/error.log;
 events {{ worker_connections 2048; }}
 http {{
-    log_format test '$connection|$connection_requests|$msec|$request_length|$status|$http_x_id|'
-                    '$http_host|$request';
+    log_format test '$connection|$connection_requests|$msec|$request_length|$status|'
+                    '$ssl_session_reused|$ssl_server_name|$http_x_id|$http_host|$request';
     access_log {root}/access.log test;
     client_body_temp_path {root}/body;
     proxy_temp_path {root}/proxy;
@@ -31,6 +31,7 @@ http {{
     keepalive_requests 1000000;
     server {{
         {listen}
+        {extra}
         root {root}/files;
         location / {{ return 200 "hello\\n"; }}
         location /whole {{ proxy_pass http://unix:{root}/socket; }}
@@ -47,23 +48,24 @@ http {{
 }}
 """
 
-Served = collections.namedtuple("Served", "connection nth time length status id host request")
+Served = collections.namedtuple("Served", "connection nth time length status resumed name id host request")
 
 
 class Nginx:
-    """It answers at once, before a body has come; under /whole after it has read all of it."""
+    """It answers at once, before a body has come; under /whole after it has read all of it. tls:
+    speaks it, with these lines of configuration; extra: more of them."""
 
-    def __init__(self, case, listen=("127.0.0.1",), port=None, prefix=()):
+    def __init__(self, case, listen=("127.0.0.1",), port=None, prefix=(), tls="", extra=""):
         need("nginx")
         self.port = port or free_port()
         self.root = case.path(f"nginx-{case.next_number()}")
         self.prefix = prefix
         os.makedirs(f"{self.root}/files")
-        lines = [f"listen {a}:{self.port};" for a in listen]
+        lines = [f"listen {a}:{self.port}{' ssl' if tls else ''};" for a in listen]
         with open(f"{self.root}/files/big", "wb") as f:
             f.write(b"0123456789abcdef" * 65536)
         with open(f"{self.root}/nginx.conf", "w", encoding="ascii") as f:
-            f.write(CONFIG.format(root=self.root, listen="\n".join(lines),
+            f.write(CONFIG.format(root=self.root, listen="\n".join(lines), extra=tls + extra,
                                   user="user root;" if os.geteuid() == 0 else ""))
         self.process = case.spawn("nginx", "-p", self.root, "-c", f"{self.root}/nginx.conf", "-e",
                                   f"{self.root}/error.log", prefix=prefix)
@@ -77,9 +79,8 @@ class Nginx:
     def served(self):
         found = []
         for line in read_text(f"{self.root}/access.log").splitlines():
-            conn, nth, when, length, status, id_, host, request = line.split("|", 7)
-            found.append(Served(int(conn), int(nth), float(when), int(length), int(status), id_,
-                                host, request))
+            conn, nth, when, length, status, *words = line.split("|", 9)
+            found.append(Served(int(conn), int(nth), float(when), int(length), int(status), *words))
         return found
 
     def wait_served(self, n, timeout=10.0):

@@ -26,6 +26,9 @@ static struct option_value values[] = {
     {"output-http-timeout", 5 * NS_PER_S, NULL},
     {"http-original-host", 0, NULL},
     {"output-http-skip-verify", 0, NULL},
+    {"output-http-ca-cert", 0, NULL},
+    {"output-http-client-cert", 0, NULL},
+    {"output-http-client-key", 0, NULL},
     {"http-set-header", 0, "X-Any: thing"},
     {"output-http-redirects", 0, NULL},
     {"output-http-retries", 0, NULL},
@@ -38,7 +41,17 @@ static struct option_value values[] = {
     {"output-http-stats", 0, NULL},
     {"output-http-stats-ms", 5000, NULL},
 };
-enum { WORKERS, QUEUE_LEN, TIMEOUT, ORIGINAL_HOST, SKIP_VERIFY, SET_HEADER };
+enum {
+    WORKERS,
+    QUEUE_LEN,
+    TIMEOUT,
+    ORIGINAL_HOST,
+    SKIP_VERIFY,
+    CA_CERT,
+    CLIENT_CERT,
+    CLIENT_KEY,
+    SET_HEADER
+};
 static const struct options options = {values, ARRAY_LEN(values)};
 
 struct run {
