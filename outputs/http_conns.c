@@ -199,7 +199,7 @@ static void dial_failed(struct http_conns *conns, enum book why, const char *tex
 static void dial_up(struct http_conns *conns, struct http_conn *conn, int64_t now_ns)
 {
     struct http_dial *dial = conn->dial;
-    bool tls = conns->config.dial.target->tls;
+    bool tls = http_dialer_carries(conns->dialer);
     int fd = http_dial_take(dial);
     if (!tls)
         http_dial_free(dial);

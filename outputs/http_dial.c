@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -18,6 +20,7 @@
 
 struct http_dialer {
     struct http_dialer_config config;
+    bool carries; /* the bytes of its connections */
     CURLSH *share; /* names looked up, TLS sessions */
     struct http_dial *spare;
     size_t n_spare;
@@ -159,12 +162,27 @@ static struct http_dial *make(struct http_dialer *dialer)
     return dial;
 }
 
+/* May there be TLS to the proxy of an http target? These are the variables that libcurl looks at;
+ * no_proxy may leave the proxy out, and bytes can pass through libcurl all the same. */
+static bool proxy_is_tls(void)
+{
+    static const char *const names[] = {"http_proxy", "all_proxy", "ALL_PROXY"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        /* NOLINTNEXTLINE(concurrency-mt-unsafe): nobody writes the environment */
+        const char *proxy = getenv(names[i]);
+        if (proxy && strncasecmp(proxy, "https://", 8) == 0)
+            return true;
+    }
+    return false;
+}
+
 int http_dialer_new(struct http_dialer **dialerp, const struct http_dialer_config *config)
 {
     struct http_dialer *dialer = mem_zalloc(MEM_IO, sizeof(*dialer));
     if (!dialer)
         return -ENOMEM;
     dialer->config = *config;
+    dialer->carries = config->target->tls || proxy_is_tls();
     dialer->share = curl_share_init();
     if (!dialer->share ||
         curl_share_setopt(dialer->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS) != CURLSHE_OK ||
@@ -175,6 +193,11 @@ int http_dialer_new(struct http_dialer **dialerp, const struct http_dialer_confi
     }
     *dialerp = dialer;
     return 0;
+}
+
+bool http_dialer_carries(const struct http_dialer *dialer)
+{
+    return dialer->carries;
 }
 
 void http_dialer_free(struct http_dialer *dialer)
@@ -278,12 +301,31 @@ bool http_dial_failed_tls(const struct http_dial *dial)
     }
 }
 
-const char *http_dial_error(const struct http_dial *dial)
+/* libcurl's text names whom it tried, which may be a proxy, and leaves out why that failed: "Failed
+ * to connect to 127.0.0.1 port 80 after 0 ms: Couldn't connect to server". */
+static void tell_peer_and_why(struct http_dial *dial, int errnum)
 {
-    long errnum = 0;
+    static const char begin[] = "Failed to connect to ", end[] = " after ";
+    char peer[128] = "";
+    const char *at = strstr(dial->error, begin);
+    const char *stop = at ? strstr(at, end) : NULL;
+    if (stop) {
+        at += sizeof(begin) - 1;
+        snprintf(peer, sizeof(peer), "%.*s: ", (int)(stop - at), at);
+    }
+    snprintf(dial->error, sizeof(dial->error), "%s%s", peer, err_text(errnum));
+}
+
+const char *http_dial_error(struct http_dial *dial)
+{
+    long errnum = 0, status = 0;
     if (dial->result == CURLE_COULDNT_CONNECT &&
         curl_easy_getinfo(dial->easy, CURLINFO_OS_ERRNO, &errnum) == CURLE_OK && errnum > 0)
-        return err_text((int)errnum); /* libcurl's text leaves out why */
+        tell_peer_and_why(dial, (int)errnum);
+    else if (dial->result != CURLE_OK &&
+             curl_easy_getinfo(dial->easy, CURLINFO_HTTP_CONNECTCODE, &status) == CURLE_OK &&
+             status >= 300)
+        snprintf(dial->error, sizeof(dial->error), "the proxy answers %ld to CONNECT", status);
     return dial->error[0] ? dial->error : curl_easy_strerror(dial->result);
 }
 
@@ -293,7 +335,7 @@ int http_dial_take(struct http_dial *dial)
     if (curl_easy_getinfo(dial->easy, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
         fd == CURL_SOCKET_BAD)
         return -ENOTCONN;
-    if (dial->dialer->config.target->tls) {
+    if (dial->dialer->carries) {
         dial->error[0] = '\0'; /* of an address that was tried before */
         (void)curl_easy_setopt(dial->easy, CURLOPT_VERBOSE, 1L);
         return fd;

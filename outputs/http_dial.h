@@ -38,6 +38,8 @@ struct http_dial;
 
 MUST_CHECK int http_dialer_new(struct http_dialer **dialerp,
                                const struct http_dialer_config *config);
+/* Do the bytes of its connections pass through libcurl? */
+bool http_dialer_carries(const struct http_dialer *dialer);
 /* After all its dials. */
 void http_dialer_free(struct http_dialer *dialer);
 
@@ -57,7 +59,7 @@ enum dial_result http_dial_step(struct http_dial *dial, int fd, uint32_t events)
 /* CLOCK_MONOTONIC: when the next step is due; INT64_MAX: never. */
 int64_t http_dial_due_ns(const struct http_dial *dial);
 /* Why the attempt, or the last send or receive, has failed. Lives until the next call. */
-const char *http_dial_error(const struct http_dial *dial);
+const char *http_dial_error(struct http_dial *dial);
 /* Did the attempt fail because of TLS: a certificate that is refused, a handshake that breaks? */
 bool http_dial_failed_tls(const struct http_dial *dial);
 
