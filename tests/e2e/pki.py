@@ -51,14 +51,16 @@ class Authority:
     def expired(self):
         return self.issue(dates=("-startdate", "20200101000000Z", "-enddate", "20200201000000Z"))
 
-    def as_system(self):
-        """The prefix of a command that finds this CA, and no other, where the system has them."""
-        folder = f"{self.dir}/system"
+    def as_system(self, where=("folder", "file")):
+        """The prefix of a command that finds this CA, and no other, where the system has them: in
+        a folder by its hash, or in a file."""
+        folder = f"{self.dir}/system-{'-'.join(where)}"
         if not os.path.isdir(folder):
             os.mkdir(folder)
             name = sh("openssl", "x509", "-hash", "-noout", "-in", self.cert).strip()
-            for file in (f"{folder}/{name}.0", f"{folder}/ca-certificates.crt"):
-                os.link(self.cert, file)
+            names = {"folder": f"{name}.0", "file": "ca-certificates.crt"}
+            for place in where:
+                os.link(self.cert, f"{folder}/{names[place]}")
         mount = f"mount --bind {folder} /etc/ssl/certs && exec \"$@\""
         return "unshare", "-m", "sh", "-c", mount, "sh"
 

@@ -96,8 +96,11 @@ def of_the_system(case):
         raise Skip("certificates are elsewhere")
     ca = Authority(case)
     target = server(case, ca.issue())
-    result, out = replay(case, gets(case, 5), url(target), prefix=ca.as_system())
-    equal(out["delivered"], 5, f"delivered with the system's: {result.stderr}")
+    for where in (("folder", "file"), ("folder",), ("file",)):
+        file = file_of(case, [gor.request(f"/whole/{k}") for k in range(40)], 10_000_000, conns=20)
+        result, out = replay(case, file, url(target), prefix=ca.as_system(where))
+        equal(out["delivered"], 40, f"delivered, found by {where}: {result.stderr}")
+        equal(warnings(result), [], "warnings")
     refused(case, url(target), "--output-http-ca-cert", Authority(case, "Another CA").cert,
             prefix=ca.as_system())
 
