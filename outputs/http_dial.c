@@ -126,27 +126,34 @@ static bool set_ca_file(struct http_dial *dial, bool on)
     return !file || curl_easy_setopt(dial->easy, CURLOPT_CAINFO, on ? file : NULL) == CURLE_OK;
 }
 
+bool http_dial_set_up(void *easy, const struct http_dialer_config *config)
+{
+    long verify = config->tls.skip_verify ? 0 : 1;
+    return curl_easy_setopt(easy, CURLOPT_URL, config->target->url) == CURLE_OK &&
+           /* a proxy must not see our requests, which are not made for one */
+           curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
+           /* all addresses of a name are used, not always the first one */
+           curl_easy_setopt(easy, CURLOPT_DNS_SHUFFLE_ADDRESSES, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                            (long)(config->timeout_ns / NS_PER_MS)) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, verify) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2 * verify) == CURLE_OK &&
+           set_files(easy, &config->tls);
+}
+
 static bool configure(struct http_dial *dial)
 {
-    const struct http_dialer_config *config = &dial->dialer->config;
-    long verify = config->tls.skip_verify ? 0 : 1;
     CURL *easy = dial->easy;
     return curl_multi_setopt(dial->multi, CURLMOPT_SOCKETFUNCTION, on_socket) == CURLM_OK &&
            curl_multi_setopt(dial->multi, CURLMOPT_SOCKETDATA, dial) == CURLM_OK &&
            curl_multi_setopt(dial->multi, CURLMOPT_TIMERFUNCTION, on_timer) == CURLM_OK &&
            curl_multi_setopt(dial->multi, CURLMOPT_TIMERDATA, dial) == CURLM_OK &&
-           curl_easy_setopt(easy, CURLOPT_URL, config->target->url) == CURLE_OK &&
+           http_dial_set_up(easy, &dial->dialer->config) &&
+           set_ca_file(dial, dial->dialer->needs_ca_file) &&
            curl_easy_setopt(easy, CURLOPT_CONNECT_ONLY, 1L) == CURLE_OK &&
-           /* a proxy must not see our requests, which are not made for one */
-           curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                            (long)(config->timeout_ns / NS_PER_MS)) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, verify) == CURLE_OK &&
-           curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2 * verify) == CURLE_OK &&
-           set_files(easy, &config->tls) && set_ca_file(dial, dial->dialer->needs_ca_file) &&
            curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, dial->error) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, on_text) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_DEBUGDATA, dial) == CURLE_OK &&
@@ -332,9 +339,9 @@ int64_t http_dial_due_ns(const struct http_dial *dial)
     return dial->due_ns;
 }
 
-bool http_dial_failed_tls(const struct http_dial *dial)
+bool http_dial_is_tls(int result)
 {
-    switch (dial->result) {
+    switch ((CURLcode)result) {
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CERTPROBLEM:
@@ -353,6 +360,11 @@ bool http_dial_failed_tls(const struct http_dial *dial)
     default:
         return false;
     }
+}
+
+bool http_dial_failed_tls(const struct http_dial *dial)
+{
+    return http_dial_is_tls((int)dial->result);
 }
 
 /* libcurl's text names whom it tried, which may be a proxy, and leaves out why that failed: "Failed

@@ -33,6 +33,12 @@ static inline int http_event_fd(uint64_t data)
     return (int)(uint32_t)data;
 }
 
+/* What holds for every libcurl handle (a CURL *) that connects to the target, however it goes on:
+ * address, proxies, times, certificates. */
+bool http_dial_set_up(void *easy, const struct http_dialer_config *config);
+/* Does a CURLcode mean that TLS failed? */
+bool http_dial_is_tls(int result);
+
 struct http_dialer;
 struct http_dial;
 

@@ -26,7 +26,7 @@ int http_stats_init(struct http_stats *s, const struct options *options, struct 
 }
 
 void http_stats_tick(struct http_stats *s, const char *tag, const struct books *books,
-                     const struct histogram *latency, const struct http_pool *pool, int64_t now_ns)
+                     const struct histogram *latency, size_t held, int64_t now_ns)
 {
     if (s->every_ns == 0 || now_ns < s->due_ns)
         return;
@@ -36,7 +36,7 @@ void http_stats_tick(struct http_stats *s, const char *tag, const struct books *
              "%" PRIu64 " answers (%.1f/s), %" PRIu64 " failed, %zu held, %" PRIu64
              " connections opened so far; latency so far: p50 %.3f ms, p99 %.3f ms",
              answers - s->answers, (double)(answers - s->answers) / seconds, failed - s->failed,
-             http_pool_held(pool), book_get(books, BOOK_HTTP_CONNECTIONS),
+             held, book_get(books, BOOK_HTTP_CONNECTIONS),
              (double)histogram_at_ns(latency, 0.5) / (double)NS_PER_MS,
              (double)histogram_at_ns(latency, 0.99) / (double)NS_PER_MS);
     s->answers = answers;

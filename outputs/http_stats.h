@@ -3,8 +3,10 @@
  */
 #pragma once
 
+#include "lib/err.h"
+#include "lib/histogram.h"
+#include "lib/ledger.h"
 #include "lib/options.h"
-#include "outputs/http_pool.h"
 
 struct http_stats {
     int64_t every_ns; /* 0: never */
@@ -16,4 +18,4 @@ MUST_CHECK int http_stats_init(struct http_stats *s, const struct options *optio
                                struct err *err);
 /* Tells what there is to tell when it is time. latency: of all answers so far. */
 void http_stats_tick(struct http_stats *s, const char *tag, const struct books *books,
-                     const struct histogram *latency, const struct http_pool *pool, int64_t now_ns);
+                     const struct histogram *latency, size_t held, int64_t now_ns);

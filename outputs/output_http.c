@@ -12,6 +12,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/output.h"
+#include "outputs/http2_pool.h"
 #include "outputs/http_conn.h"
 #include "outputs/http_pool.h"
 #include "outputs/http_stats.h"
@@ -30,7 +31,8 @@ struct http {
     bool curl_ready;
     bool pad_cut;
     struct http_target target;
-    struct http_pool *pool;
+    struct http_pool *pool; /* HTTP/1.1, or */
+    struct http2_pool *pool2; /* HTTP/2 */
     struct http_stats stats;
     struct histogram *latency; /* borrowed, as is the next */
     struct exchange_stats *exchanges; /* NULL: nobody asks */
@@ -43,6 +45,7 @@ static void http_close(struct output *out)
         return;
     struct http *h = container_of(out, struct http, base);
     http_pool_free(h->pool);
+    http2_pool_free(h->pool2);
     http_target_fini(&h->target);
     if (h->curl_ready)
         curl_global_cleanup();
@@ -106,6 +109,21 @@ static void read_options(struct http_pool_config *config, const struct output_ar
         config->conns.dial.timeout_ns = config->work.timeout_ns;
 }
 
+static int new_pool(struct http *h, const struct http_pool_config *config,
+                    const struct options *options)
+{
+    if (strcmp(options_string(options, "output-http-version"), "2") != 0)
+        return http_pool_new(&h->pool, config);
+    const struct http2_pool_config config2 = {
+        .work = config->work, .dial = config->conns.dial, .max_conns = config->conns.max};
+    return http2_pool_new(&h->pool2, &config2);
+}
+
+static size_t held(const struct http *h)
+{
+    return h->pool2 ? http2_pool_held(h->pool2) : http_pool_held(h->pool);
+}
+
 static int set_up(struct http *h, const struct output_args *args, struct err *err)
 {
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
@@ -133,7 +151,7 @@ static int set_up(struct http *h, const struct output_args *args, struct err *er
     r = http_stats_init(&h->stats, args->options, err);
     if (r < 0)
         return r;
-    r = http_pool_new(&h->pool, &config);
+    r = new_pool(h, &config, args->options);
     if (r < 0)
         return err_sys(err, -r, "--output-http \"%s\"", args->address);
     tell_prefix(h);
@@ -178,7 +196,7 @@ static enum output_result http_write(struct output *out, const struct msg *msg)
         return OUTPUT_SKIPPED;
     if (!http_conn_can_send(msg, h->pad_cut))
         return refuse(h, msg);
-    enum output_result r = http_pool_put(h->pool, msg);
+    enum output_result r = h->pool2 ? http2_pool_put(h->pool2, msg) : http_pool_put(h->pool, msg);
     if (r == OUTPUT_TAKEN)
         note_wanted(h, msg, h->exchanges && msg->due_ns == 0 ? clock_mono_ns() : 0);
     return r;
@@ -187,27 +205,30 @@ static enum output_result http_write(struct output *out, const struct msg *msg)
 /* Of the pool and of the statistics, whichever comes first. */
 static int64_t next_due_ns(const struct http *h)
 {
-    int64_t due_ns = http_pool_due_ns(h->pool);
+    int64_t due_ns = h->pool2 ? INT64_MAX : http_pool_due_ns(h->pool); /* libcurl sees to it */
     return h->stats.every_ns > 0 && h->stats.due_ns < due_ns ? h->stats.due_ns : due_ns;
 }
 
 static void http_poll(struct output *out, int wake_fd, int timeout_ms)
 {
     struct http *h = container_of(out, struct http, base);
-    http_stats_tick(&h->stats, h->tag, out->books, h->latency, h->pool, clock_mono_ns());
+    http_stats_tick(&h->stats, h->tag, out->books, h->latency, held(h), clock_mono_ns());
     int64_t due_ns = next_due_ns(h);
     int64_t left_ns = due_ns == INT64_MAX ? INT64_MAX : due_ns - clock_mono_ns();
     if (left_ns <= 0)
         timeout_ms = 0;
     else if (left_ns < timeout_ms * NS_PER_MS) /* rounded up, or we would wake too early */
         timeout_ms = (int)((left_ns + NS_PER_MS - 1) / NS_PER_MS);
-    http_pool_run(h->pool, wake_fd, timeout_ms);
+    if (h->pool2)
+        http2_pool_run(h->pool2, wake_fd, timeout_ms);
+    else
+        http_pool_run(h->pool, wake_fd, timeout_ms);
 }
 
 static enum output_result http_flush(struct output *out)
 {
     struct http *h = container_of(out, struct http, base);
-    return http_pool_held(h->pool) > 0 ? OUTPUT_BUSY : OUTPUT_DONE;
+    return held(h) > 0 ? OUTPUT_BUSY : OUTPUT_DONE;
 }
 
 const struct output_ops output_http = {

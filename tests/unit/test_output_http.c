@@ -37,6 +37,7 @@ static struct option_value values[] = {
     {"output-http-concurrency", 0, NULL},
     {"output-http-pad-cut", 0, NULL},
     {"recognize-tcp-sessions", 0, NULL},
+    {"output-http-version", 0, "1.1"},
     {"output-http-worker-timeout", 10 * NS_PER_S, NULL},
     {"output-http-stats", 0, NULL},
     {"output-http-stats-ms", 5000, NULL},
