@@ -230,7 +230,7 @@ void http2_pool_free(struct http2_pool *pool)
 {
     if (!pool)
         return;
-    for (size_t i = 0; i < pool->n_made; i++) {
+    for (size_t i = 0; pool->exchanges && i < pool->n_made; i++) {
         struct http2_exchange *x = &pool->exchanges[i];
         if (x->lane) {
             (void)curl_multi_remove_handle(pool->multi, x->easy);

@@ -47,19 +47,18 @@ struct http_conn {
     /* --- inside --- */
     int fd; /* -1: none */
     bool tls;
+    bool sent_some, send_failed;
+    bool keep; /* the connection can be used again */
+    bool in_head, got_some; /* of an answer */
+    bool answer_cut; /* there was more */
     uint64_t exchanges; /* begun on this connection */
     const struct msg *msg; /* borrowed for the exchange */
     struct buf out; /* the head as sent, with a small body */
     struct span body; /* a large one, still to be sent */
     uint64_t padding; /* bytes behind it, still to be sent */
-    bool sent_some, send_failed;
     struct http_framer framer;
-    bool in_head;
-    bool got_some; /* bytes of an answer */
     struct buf in; /* the beginning of an answer's head */
-    bool keep; /* the connection can be used again */
     struct buf answer; /* as it came, up to http_wire.keep_answer */
-    bool answer_cut; /* there was more */
     int64_t answer_ns; /* CLOCK_REALTIME of its first byte */
     int64_t answer_after_ns; /* since the request went out */
 };
