@@ -9,6 +9,7 @@
 #include "lib/log.h"
 #include "lib/span.h"
 #include "lib/units.h"
+#include "report/json_object.h"
 
 #define OPTION "fail-on"
 
@@ -157,36 +158,39 @@ static bool breaks(const struct assertion *a, double value)
     return a->below ? value < a->bound : value > a->bound;
 }
 
-static bool time_holds(const struct assertion *a, const struct account *out, const char *text)
+/* What became of an assertion at one output. */
+struct finding {
+    const char *text;
+    const struct metric *metric;
+    const struct account *out;
+    bool holds;
+    bool no_answer; /* there is nothing that it could be judged by */
+    int64_t ns; /* of a time */
+    uint64_t n, all; /* of a number: so many, of so many requests */
+};
+
+static struct finding judge(const struct assertion *a, const struct account *out, const char *text)
 {
-    const struct histogram *h = account_latency(out);
-    if (histogram_count(h) == 0) {
-        log_error(NULL, "--" OPTION " \"%s\": %s got no answer", text, account_name(out));
-        return false;
+    struct finding f = {.text = text, .metric = a->metric, .out = out};
+    if (!a->metric->count) {
+        const struct histogram *h = account_latency(out);
+        f.no_answer = histogram_count(h) == 0;
+        f.ns = histogram_at_ns(h, a->metric->share);
+        f.holds = !f.no_answer && !breaks(a, (double)f.ns);
+        return f;
     }
-    int64_t ns = histogram_at_ns(h, a->metric->share);
-    if (!breaks(a, (double)ns))
-        return true;
-    log_error(NULL, "--" OPTION " \"%s\": %s of %s is %.3f ms", text, a->metric->name,
-              account_name(out), (double)ns / 1e6);
-    return false;
+    f.n = a->metric->count(out);
+    f.all = account_sum(out, BOOK_DELIVERED) + lost(out);
+    double share = f.all > 0 ? (double)f.n / (double)f.all : 0;
+    f.holds = !breaks(a, a->is_share ? share : (double)f.n);
+    return f;
 }
 
-static bool count_holds(const struct assertion *a, const struct account *out, const char *text)
-{
-    uint64_t n = a->metric->count(out), all = account_sum(out, BOOK_DELIVERED) + lost(out);
-    double share = all > 0 ? (double)n / (double)all : 0;
-    if (!breaks(a, a->is_share ? share : (double)n))
-        return true;
-    log_error(NULL, "--" OPTION " \"%s\": %s of %s: %" PRIu64 " of %" PRIu64 " (%.3f%%)", text,
-              a->metric->name, account_name(out), n, all, 100 * share);
-    return false;
-}
-
-bool fail_on_holds(const struct ledger *ledger, const struct options *options)
+/* All of them, at all outputs that they ask about. */
+static void judge_all(const struct ledger *ledger, const struct options *options,
+                      void (*tell)(const struct finding *f, void *arg), void *arg)
 {
     const char *text;
-    bool holds = true;
     for (size_t i = 0; (text = options_nth(options, OPTION, i)); i++) {
         struct assertion a;
         struct err err;
@@ -195,8 +199,56 @@ bool fail_on_holds(const struct ledger *ledger, const struct options *options)
         (void)r;
         const struct account *out;
         for (size_t k = 0; (out = ledger_nth(ledger, ACCOUNT_OUTPUT, k)); k++)
-            if (a.metric->any_output || gets_answers(out))
-                holds &= a.metric->count ? count_holds(&a, out, text) : time_holds(&a, out, text);
+            if (a.metric->any_output || gets_answers(out)) {
+                struct finding f = judge(&a, out, text);
+                tell(&f, arg);
+            }
     }
+}
+
+static void log_finding(const struct finding *f, void *arg)
+{
+    bool *holds = arg;
+    const char *name = account_name(f->out), *metric = f->metric->name;
+    *holds &= f->holds;
+    if (f->holds)
+        return;
+    if (f->no_answer)
+        log_error(NULL, "--" OPTION " \"%s\": %s got no answer", f->text, name);
+    else if (!f->metric->count)
+        log_error(NULL, "--" OPTION " \"%s\": %s of %s is %.3f ms", f->text, metric, name,
+                  (double)f->ns / 1e6);
+    else
+        log_error(NULL, "--" OPTION " \"%s\": %s of %s: %" PRIu64 " of %" PRIu64 " (%.3f%%)",
+                  f->text, metric, name, f->n, f->all,
+                  f->all > 0 ? 100 * (double)f->n / (double)f->all : 0);
+}
+
+bool fail_on_holds(const struct ledger *ledger, const struct options *options)
+{
+    bool holds = true;
+    judge_all(ledger, options, log_finding, &holds);
     return holds;
+}
+
+static void append_finding(const struct finding *f, void *arg)
+{
+    struct object o = object_new();
+    put_text(&o, "assertion", f->text);
+    put_text(&o, "output", account_name(f->out));
+    put(&o, "holds", json_boolean(f->holds));
+    if (f->metric->count) {
+        put_integer(&o, "count", f->n);
+        put_integer(&o, "of", f->all);
+    } else if (!f->no_answer) {
+        put_seconds(&o, "value_s", f->ns);
+    }
+    append(arg, o.json);
+}
+
+json_t *fail_on_json(const struct ledger *ledger, const struct options *options)
+{
+    json_t *list = json_array();
+    judge_all(ledger, options, append_finding, &list);
+    return list;
 }

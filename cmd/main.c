@@ -13,6 +13,7 @@
 #include "cmd/options.h"
 #include "cmd/options_table.h"
 #include "cmd/registry.h"
+#include "cmd/reporting.h"
 #include "cmd/summary.h"
 #include "cmd/tool_table.h"
 #include "cmd/wire.h"
@@ -34,33 +35,57 @@ static enum exit_status judge(const struct ledger *ledger, const struct options 
     return STATUS_LOSS;
 }
 
-static int report(const struct err *err)
+static int tell(const struct err *err)
 {
     log_error(NULL, "%s", err->text);
     return (int)err->status;
 }
 
-static int run(struct pipeline *pipe, struct ledger *ledger, const struct options *options)
+/* Writes the reports on a run that ended so; its exit status may be another then. */
+static int report(struct reporting *reports, const struct ledger *ledger, int status,
+                  const struct err *why)
+{
+    struct err err;
+    if (reporting_write(reports, ledger, (enum exit_status)status, why ? why->text : NULL, &err) ==
+        0)
+        return status;
+    return tell(&err);
+}
+
+static int run(struct pipeline *pipe, struct ledger *ledger, struct reporting *reports,
+               const struct options *options)
 {
     struct err err;
     summary_start();
     if (pipeline_start(pipe, &err) < 0)
-        return report(&err);
+        return report(reports, ledger, tell(&err), &err);
     control_run(pipe, ledger, options);
     int r = pipeline_join(pipe, &err);
     summary_print(ledger, options, SUMMARY_END);
+    int status = r < 0 ? tell(&err) : (int)judge(ledger, options);
+    status = report(reports, ledger, status, r < 0 ? &err : NULL);
     if (r == -ETIMEDOUT)
-        _exit(report(&err)); /* a thread still uses what would be freed */
-    if (r < 0)
-        return report(&err);
-    return (int)judge(ledger, options);
+        _exit(status); /* a thread still uses what would be freed */
+    return status;
 }
 
-static int run_with_options(const struct options *options)
+static int run_wired(struct ledger *ledger, struct reporting *reports,
+                     const struct options *options)
+{
+    struct err err;
+    struct pipeline *pipe;
+    if (wire(&pipe, ledger, options, &err) < 0)
+        return tell(&err);
+    int status = run(pipe, ledger, reports, options);
+    pipeline_free(pipe);
+    return status;
+}
+
+static int run_with_options(const struct options *options, int argc, char **argv)
 {
     struct err err;
     struct ledger *ledger;
-    struct pipeline *pipe;
+    struct reporting *reports;
     if (options_bool(options, "help"))
         return help_print(stdout);
     if (options_bool(options, "version"))
@@ -68,19 +93,19 @@ static int run_with_options(const struct options *options)
     if (options_int(options, "verbose") > 0)
         log_set_level(LOG_DEBUG);
     if (fail_on_check(options, &err) < 0)
-        return report(&err);
+        return tell(&err);
     if (control_init(&err) < 0)
-        return report(&err);
+        return tell(&err);
     if (ledger_new(&ledger) < 0) {
         log_error(NULL, "cannot start: out of memory");
         return STATUS_FAILURE;
     }
     int status;
-    if (wire(&pipe, ledger, options, &err) < 0) {
-        status = report(&err);
+    if (reporting_open(&reports, options, argc, argv, &err) < 0) {
+        status = tell(&err);
     } else {
-        status = run(pipe, ledger, options);
-        pipeline_free(pipe);
+        status = run_wired(ledger, reports, options);
+        reporting_close(reports);
     }
     ledger_free(ledger);
     return status;
@@ -100,7 +125,7 @@ static int run_tool(const struct tool *tool, int argc, char **argv)
     struct options *options;
     const struct option_table *table = tool_table(tool);
     if (options_parse(&options, table, argc, argv, &err) < 0)
-        return report(&err);
+        return tell(&err);
     const struct tool_args args = {
         .tool = tool,
         .options = options,
@@ -118,7 +143,7 @@ static int run_tool(const struct tool *tool, int argc, char **argv)
         status = tool->run(&args, &err);
     options_free(options);
     if (status < 0)
-        return report(&err);
+        return tell(&err);
     if (fflush(stdout) == 0 && !ferror(stdout))
         return status;
     log_error(NULL, "refrain %s: standard output: %s", tool->name, err_text(errno));
@@ -143,9 +168,9 @@ int main(int argc, char **argv)
         return run_tool(tool, argc - 1, argv + 1);
     int skip = command ? 1 : 0;
     if (options_parse(&options, &refrain_options, argc - skip, argv + skip, &err) < 0)
-        return report(&err);
+        return tell(&err);
     bool asks = options_bool(options, "help") || options_bool(options, "version");
-    int status = command && !asks ? command->run(options) : run_with_options(options);
+    int status = command && !asks ? command->run(options) : run_with_options(options, argc, argv);
     options_free(options);
     return status;
 }

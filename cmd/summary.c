@@ -12,14 +12,9 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/regex.h"
+#include "report/json_account.h"
 
 static int64_t started_ns;
-
-/* The counters of an input and of an output, as books.def has them in order. */
-#define FIRST_OF_INPUT BOOK_PACKETS
-#define LAST_OF_INPUT BOOK_PRODUCED
-#define FIRST_OF_OUTPUT BOOK_SEEN
-#define LAST_OF_OUTPUT (BOOKS - 1)
 
 void summary_start(void)
 {
@@ -150,22 +145,6 @@ static void print_input(FILE *f, const struct account *a)
     print_list(f, a, "  ", records, ARRAY_LEN(records));
 }
 
-/* What a replay was to take, and took: from its first message to its last. */
-struct rates {
-    double planned_s, taken_s, wanted, achieved; /* rates per second; 0: fewer than two messages */
-};
-
-static struct rates rates_of(const struct account *a)
-{
-    const struct pace *p = account_pace(a);
-    double gaps = (double)atomic_load(&p->count) - 1;
-    struct rates r = {seconds(atomic_load(&p->last_due_ns) - atomic_load(&p->first_due_ns)),
-                      seconds(atomic_load(&p->last_out_ns) - atomic_load(&p->first_out_ns)), 0, 0};
-    r.wanted = gaps > 0 && r.planned_s > 0 ? gaps / r.planned_s : 0;
-    r.achieved = gaps > 0 && r.taken_s > 0 ? gaps / r.taken_s : 0;
-    return r;
-}
-
 static void print_times(FILE *f, const char *title, const struct histogram *h)
 {
     if (histogram_count(h) > 0)
@@ -249,79 +228,13 @@ static void print_text(FILE *f, const struct ledger *ledger, enum summary_when w
         fprintf(f, "THE BOOKS DO NOT BALANCE: %s. This is a bug: please report it.\n", breach);
 }
 
-/* A JSON object under way; without memory it is given up as a whole. */
-struct object {
-    json_t *json; /* NULL: given up */
-};
-
-static void put(struct object *o, const char *key, json_t *value)
-{
-    if (o->json && json_object_set_new(o->json, key, value) < 0) {
-        json_decref(o->json);
-        o->json = NULL;
-    } else if (!o->json) {
-        json_decref(value);
-    }
-}
-
-static void put_integer(struct object *o, const char *key, uint64_t n)
-{
-    put(o, key, json_integer((json_int_t)n));
-}
-
-static struct object json_account(const struct account *a, int first, int last)
-{
-    struct object o = {json_object()};
-    put(&o, "name", json_string(account_name(a)));
-    for (int book = first; book <= last; book++)
-        put_integer(&o, book_name((enum book)book), account_sum(a, (enum book)book));
-    return o;
-}
-
-/* "latency_p50_s" and so on; nothing when there are none. */
-static void put_times(struct object *o, const char *name, const struct histogram *h)
-{
-    static const struct {
-        const char *name;
-        double share;
-    } percentiles[] = {{"p50", 0.5},     {"p90", 0.9},       {"p95", 0.95}, {"p99", 0.99},
-                       {"p99.9", 0.999}, {"p99.99", 0.9999}, {"max", 1}};
-    char key[40];
-    for (size_t i = 0; histogram_count(h) > 0 && i < ARRAY_LEN(percentiles); i++) {
-        snprintf(key, sizeof(key), "%s_%s_s", name, percentiles[i].name);
-        put(o, key, json_real(seconds(histogram_at_ns(h, percentiles[i].share))));
-    }
-}
-
-static struct object json_output(const struct account *a)
-{
-    struct object o = json_account(a, FIRST_OF_OUTPUT, LAST_OF_OUTPUT);
-    put_integer(&o, "under_way", account_open(a));
-    put_times(&o, "latency", account_latency(a));
-    if (histogram_count(account_lateness(a)) == 0)
-        return o;
-    struct rates r = rates_of(a);
-    put(&o, "planned_s", json_real(r.planned_s));
-    put(&o, "taken_s", json_real(r.taken_s));
-    put(&o, "rate_wanted", json_real(r.wanted));
-    put(&o, "rate_achieved", json_real(r.achieved));
-    put_times(&o, "lateness", account_lateness(a));
-    return o;
-}
-
 /* NULL: no memory. */
 static json_t *json_accounts(const struct ledger *ledger, enum account_kind kind)
 {
     json_t *list = json_array();
     const struct account *a;
-    for (size_t i = 0; list && (a = ledger_nth(ledger, kind, i)); i++) {
-        struct object o =
-            kind == ACCOUNT_INPUT ? json_account(a, FIRST_OF_INPUT, LAST_OF_INPUT) : json_output(a);
-        if (json_array_append_new(list, o.json) < 0) {
-            json_decref(list);
-            list = NULL;
-        }
-    }
+    for (size_t i = 0; (a = ledger_nth(ledger, kind, i)); i++)
+        append(&list, json_account(a, kind).json);
     return list;
 }
 
@@ -329,7 +242,7 @@ static json_t *json_accounts(const struct ledger *ledger, enum account_kind kind
 static bool print_json(FILE *f, const struct ledger *ledger, enum summary_when when)
 {
     char breach[256];
-    struct object o = {json_object()};
+    struct object o = object_new();
     put(&o, "version", json_string(REFRAIN_VERSION));
     put(&o, "running", json_boolean(when == SUMMARY_RUNNING));
     put(&o, "duration_s", json_real(seconds(clock_mono_ns() - started_ns)));

@@ -170,6 +170,10 @@ static int open_output(struct wiring *w, const struct wanted *wanted, struct out
     if (!args.books)
         return err_sys(w->err, ENOMEM, "%s", label);
     args.latency = account_latency(account);
+    if (wanted->ops->answers && options_nth(w->options, "report", 0) &&
+        account_track_exchanges(account) < 0)
+        return err_sys(w->err, ENOMEM, "%s", label);
+    args.exchanges = account_exchanges(account);
     int r = wanted_open_rules(&rules, wanted, w->options, w->err);
     if (r < 0)
         return r;

@@ -80,16 +80,14 @@ static bool is_id(struct span s)
            (s.len >= LONG_ID_MIN && changes >= LONG_ID_CHANGES);
 }
 
-/* What a piece stands for; NULL: itself. */
-static const char *fold(struct span s)
+/* What a piece stands for, or a part of one between letters and digits; NULL: itself. */
+static const char *fold(struct span s, size_t number_min)
 {
     size_t digits = 0;
     for (size_t i = 0; i < s.len; i++)
         digits += is_digit(s.ptr[i]);
-    if (s.len == 0)
-        return NULL;
     if (digits == s.len)
-        return "{n}";
+        return s.len >= number_min ? "{n}" : NULL;
     if (is_uuid(s))
         return "{uuid}";
     if (s.len >= HEX_MIN && digits > 0 && run_of(s, is_hex) == s.len)
@@ -121,21 +119,27 @@ static void put_byte(struct route_text *out, uint8_t c)
         put(out, escaped, sizeof(escaped));
 }
 
-/* A piece that stands for itself, but for long numbers in it. */
+static bool is_alnum(uint8_t c)
+{
+    return is_letter(c) || is_digit(c);
+}
+
+/* A piece that stands for itself, but for what is folded in it. */
 static void put_piece(struct route_text *out, struct span s)
 {
-    bool inside = false; /* behind a letter */
     for (size_t i = 0; i < s.len;) {
-        size_t n = run_of(span_from(s, i), is_digit);
-        bool alone = !inside && (i + n == s.len || !is_letter(s.ptr[i + n]));
-        inside = n > 0 || is_letter(s.ptr[i]);
-        if (n >= NUMBER_MIN && alone) {
-            put(out, "{n}", 3);
-            i += n;
-        } else {
-            for (size_t end = i + (n > 0 ? n : 1); i < end; i++)
+        struct span rest = span_from(s, i);
+        struct span part = span_of(rest.ptr, run_of(rest, is_alnum));
+        struct span uuid = span_of(rest.ptr, rest.len < UUID_LEN ? rest.len : UUID_LEN);
+        if (is_uuid(uuid))
+            part = uuid;
+        const char *folded = fold(part, NUMBER_MIN);
+        if (folded)
+            put(out, folded, strlen(folded));
+        size_t end = i + (part.len > 0 ? part.len : 1);
+        for (; i < end; i++)
+            if (!folded)
                 put_byte(out, s.ptr[i]);
-        }
     }
 }
 
@@ -151,7 +155,7 @@ static size_t stem_of(struct span s)
 static void fold_piece(struct route_text *out, struct span s)
 {
     size_t stem = stem_of(s);
-    const char *folded = fold(span_of(s.ptr, stem));
+    const char *folded = fold(span_of(s.ptr, stem), 1);
     if (folded)
         put(out, folded, strlen(folded));
     else

@@ -3,8 +3,9 @@
  * /users/17/orders/9 and /users/4/orders/2 are one: "/users/{n}/orders/{n}". The query is dropped.
  * Pure; any thread.
  *
- * A piece is what stands between '/' and other delimiters; an extension (.json) stays. It becomes
- *   {n}     when it is a number; within a piece, a number of 4 digits and more
+ * A piece is what stands between '/' and other delimiters; an extension (.json) stays. It, or a
+ * part of it that has only letters and digits, becomes
+ *   {n}     when it is a number; a part only when it has 4 digits or more
  *   {uuid}  when it has the form of one
  *   {hex}   when it is 8 hex digits or more, a decimal one among them
  *   {id}    when it is 16 letters and digits or more that change often between digits, capitals

@@ -33,7 +33,7 @@ fence()
 {
     report "<$1 stays in $3" "$(
         grep -rnE "^[[:space:]]*#[[:space:]]*include[[:space:]]*<$1" cmd lib capture reassembly \
-            filters middleware outputs tools --include='*.[ch]' | grep -vE "^($2)")"
+            filters middleware outputs report tools --include='*.[ch]' | grep -vE "^($2)")"
 }
 
 layer lib 'lib/.*'
@@ -42,15 +42,16 @@ layer filters '(filters|lib)/.*'
 layer capture '(capture|reassembly|lib)/.*'
 layer outputs '(outputs|lib)/.*'
 layer middleware '(middleware|lib)/.*'
+layer report '(report|lib)/.*'
 layer tools '(tools|capture|filters|lib)/.*'
-layer cmd '(cmd|capture|filters|middleware|tools|outputs|reassembly|lib)/.*|config\.h'
+layer cmd '(cmd|capture|filters|middleware|report|tools|outputs|reassembly|lib)/.*|config\.h'
 fence 'pcap' 'capture/' 'capture/'
 fence 'curl/' 'outputs/' 'outputs/'
 fence 'pcre2' 'lib/regex\.c:' 'lib/regex.c'
 fence 'ck_' 'lib/' 'lib/'
-fence 'jansson' 'cmd/|lib/|tools/' 'cmd/, lib/ and tools/'
+fence 'jansson' 'cmd/|lib/|report/|tools/' 'cmd/, lib/, report/ and tools/'
 report 'includes name their folder' "$(
     grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"[^/"]+"' cmd lib capture reassembly \
-        filters middleware outputs tools tests --include='*.[ch]' | grep -v '"config\.h"')"
+        filters middleware outputs report tools tests --include='*.[ch]' | grep -v '"config\.h"')"
 echo "1..$point"
 exit $failed

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#include "report/json_account.h"
+
+/* The counters of an input and of an output, as books.def has them in order. */
+#define FIRST_OF_INPUT BOOK_PACKETS
+#define LAST_OF_INPUT BOOK_PRODUCED
+#define FIRST_OF_OUTPUT BOOK_SEEN
+#define LAST_OF_OUTPUT (BOOKS - 1)
+
+static double seconds(int64_t ns)
+{
+    return (double)ns / (double)NS_PER_S;
+}
+
+struct rates rates_of(const struct account *account)
+{
+    const struct pace *p = account_pace(account);
+    double gaps = (double)atomic_load(&p->count) - 1;
+    struct rates r = {seconds(atomic_load(&p->last_due_ns) - atomic_load(&p->first_due_ns)),
+                      seconds(atomic_load(&p->last_out_ns) - atomic_load(&p->first_out_ns)), 0, 0};
+    r.wanted = gaps > 0 && r.planned_s > 0 ? gaps / r.planned_s : 0;
+    r.achieved = gaps > 0 && r.taken_s > 0 ? gaps / r.taken_s : 0;
+    return r;
+}
+
+static void put_books(struct object *o, const struct account *account, int first, int last)
+{
+    for (int book = first; book <= last; book++)
+        put_integer(o, book_name((enum book)book), account_sum(account, (enum book)book));
+}
+
+static void put_pace(struct object *o, const struct account *account)
+{
+    if (histogram_count(account_lateness(account)) == 0)
+        return;
+    struct rates r = rates_of(account);
+    put(o, "planned_s", json_real(r.planned_s));
+    put(o, "taken_s", json_real(r.taken_s));
+    put(o, "rate_wanted", json_real(r.wanted));
+    put(o, "rate_achieved", json_real(r.achieved));
+    put_times(o, "lateness", account_lateness(account));
+}
+
+struct object json_account(const struct account *account, enum account_kind kind)
+{
+    struct object o = object_new();
+    put_text(&o, "name", account_name(account));
+    if (kind == ACCOUNT_INPUT) {
+        put_books(&o, account, FIRST_OF_INPUT, LAST_OF_INPUT);
+        return o;
+    }
+    put_books(&o, account, FIRST_OF_OUTPUT, LAST_OF_OUTPUT);
+    put_integer(&o, "under_way", account_open(account));
+    put_times(&o, "latency", account_latency(account));
+    put_pace(&o, account);
+    return o;
+}
