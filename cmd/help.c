@@ -158,7 +158,7 @@ int help_print(FILE *out)
 
 int help_print_version(FILE *out)
 {
-    fprintf(out, "refrain %s\nfeatures: pcap file relay%s\n", REFRAIN_VERSION,
-            HAVE_HTTP ? " http" : "");
+    fprintf(out, "refrain %s\nfeatures: pcap file relay%s%s\n", REFRAIN_VERSION,
+            HAVE_HTTP ? " http" : "", HAVE_KAFKA ? " kafka" : "");
     return finish(out);
 }

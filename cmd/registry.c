@@ -15,6 +15,9 @@ const struct output_ops *const registry_outputs[] = {
 #if HAVE_HTTP
     &output_http,
 #endif
+#if HAVE_KAFKA
+    &output_kafka,
+#endif
     NULL,
 };
 

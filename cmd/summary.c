@@ -164,6 +164,14 @@ static void print_pace(FILE *f, const struct account *a)
     print_times(f, "lateness", account_lateness(a));
 }
 
+static const struct term kafka_faults[] = {
+    {BOOK_KAFKA_TOO_LARGE, "too large for the topic"},
+    {BOOK_KAFKA_UNKNOWN_TOPIC, "without a topic"},
+    {BOOK_KAFKA_REFUSED, "refused by the brokers"},
+    {BOOK_KAFKA_TIMEOUT, "not confirmed in time"},
+    {BOOK_KAFKA_OTHER, "otherwise"},
+};
+
 static void print_output(FILE *f, const struct account *a)
 {
     static const struct term messages[] = {
@@ -203,6 +211,7 @@ static void print_output(FILE *f, const struct account *a)
         fprintf(f, " + %s under way", grouped(open).text);
     fputc('\n', f);
     print_list(f, a, "  answers: ", answers, ARRAY_LEN(answers));
+    print_list(f, a, "  failed: ", kafka_faults, ARRAY_LEN(kafka_faults));
     print_times(f, "latency", account_latency(a));
     print_pace(f, a);
 }

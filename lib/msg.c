@@ -34,6 +34,7 @@ struct msg *msg_like(const struct msg *msg, size_t cap)
         return NULL;
     memcpy(copy, msg, sizeof(*copy));
     atomic_init(&copy->refs, 1);
+    (void)receipt_ref(copy->receipt);
     copy->len = 0;
     return copy;
 }
@@ -55,6 +56,7 @@ void msg_unref(const struct msg *msg)
     if (atomic_load_explicit(refs, memory_order_acquire) != 1 &&
         atomic_fetch_sub_explicit(refs, 1, memory_order_acq_rel) != 1)
         return;
+    receipt_unref(msg->receipt);
     mem_free((void *)msg);
 }
 
@@ -65,6 +67,12 @@ bool msg_set_id(struct msg *msg, struct span id)
     memcpy(msg->id, id.ptr, id.len);
     msg->id_len = (uint8_t)id.len;
     return true;
+}
+
+void msg_set_receipt(struct msg *msg, struct receipt *receipt)
+{
+    assert(!msg->receipt);
+    msg->receipt = receipt_ref(receipt);
 }
 
 void msg_parse_head(struct msg *msg)

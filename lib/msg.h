@@ -12,6 +12,7 @@
 
 #include "lib/base.h"
 #include "lib/http.h"
+#include "lib/receipt.h"
 #include "lib/span.h"
 
 enum msg_type {
@@ -46,6 +47,7 @@ struct msg {
     int64_t due_ns; /* CLOCK_MONOTONIC: when it is meant to be sent; 0: at once */
     uint64_t conn; /* same for all messages of one client connection, both directions */
     struct endpoint src, dst;
+    struct receipt *receipt; /* a reference; NULL: its input does not ask (lib/receipt.h) */
     struct http_view http; /* head_len 0: the payload is not HTTP */
     size_t len; /* bytes of payload */
     uint8_t bytes[]; /* payload: head and body as they were on the wire */
@@ -57,7 +59,8 @@ MUST_CHECK struct msg *msg_new(size_t cap);
 /* More or less room for one that is still the caller's alone; moves it. On failure NULL, and the
  * old one stays. cap >= msg->len. */
 MUST_CHECK struct msg *msg_resize(struct msg *msg, size_t cap);
-/* A new, unshared message with everything of msg but its payload, and room for cap bytes. */
+/* A new, unshared message with everything of msg but its payload, and room for cap bytes. It holds
+ * the same receipt. */
 MUST_CHECK struct msg *msg_like(const struct msg *msg, size_t cap);
 
 /* Returns msg with one more reference. Any thread. */
@@ -67,6 +70,8 @@ void msg_unref(const struct msg *msg);
 
 /* id beyond MSG_ID_MAX is refused: false. */
 bool msg_set_id(struct msg *msg, struct span id);
+/* For a message that is still the caller's alone, and has none. Borrows the receipt. */
+void msg_set_receipt(struct msg *msg, struct receipt *receipt);
 /* Sets http from the payload, by type. */
 void msg_parse_head(struct msg *msg);
 /* Sets conn from src and dst (or, where they are unknown, from the id: gor's first 16 digits are

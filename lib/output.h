@@ -76,6 +76,8 @@ static inline void output_settle(struct output *out, const struct msg *msg, enum
 {
     assert(fate == BOOK_DELIVERED || fate == BOOK_FAILED || fate == BOOK_ABANDONED);
     book_one(out->books, fate);
+    if (fate == BOOK_ABANDONED)
+        receipt_abandon(msg->receipt);
     if (fate == BOOK_DELIVERED)
         book_add(out->books, BOOK_DELIVERED_BYTES, msg->len);
     msg_unref(msg);

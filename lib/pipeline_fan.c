@@ -27,6 +27,7 @@ static void put_into(struct lane *lane, size_t i, const struct msg *msg)
         /* the output's thread decides when to give up; here only the end of all waiting counts */
         if (pipeline_gave_up(pipe, lane->leg, INT64_MAX)) {
             book_one(lane->pages[i], BOOK_ABANDONED);
+            receipt_abandon(msg->receipt);
             return;
         }
         lane_kick(lane);

@@ -62,6 +62,7 @@ static void write_one(struct exit_lane *lane, const struct msg *msg)
         assert(out->ops->poll);
         if (gave_up(lane)) {
             book_one(out->books, BOOK_ABANDONED);
+            receipt_abandon(msg->receipt);
             msg_unref(msg);
             return;
         }
@@ -135,6 +136,7 @@ void exit_lane_abandon(struct exit_lane *lane)
 {
     for (const struct msg *msg = queue_take(lane->queue); msg; msg = queue_take(lane->queue)) {
         book_one(lane->out->books, BOOK_ABANDONED);
+        receipt_abandon(msg->receipt);
         msg_unref(msg);
     }
 }

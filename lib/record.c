@@ -161,6 +161,14 @@ static bool is_cut(const struct msg *msg)
     return http_framer_feed(&f, body.ptr, body.len, &used) == HTTP_MORE;
 }
 
+void record_finish(struct msg *msg)
+{
+    msg_parse_head(msg);
+    msg_set_conn(msg);
+    if (is_cut(msg))
+        msg->flags |= MSG_CUT;
+}
+
 /* NULL: no memory. */
 static struct msg *compose(const struct record_line *line, struct span payload)
 {
@@ -177,10 +185,7 @@ static struct msg *compose(const struct record_line *line, struct span payload)
     endpoint_parse(line->dst, &msg->dst);
     msg->len = payload.len;
     memcpy(msg->bytes, payload.ptr, payload.len);
-    msg_parse_head(msg);
-    msg_set_conn(msg);
-    if (is_cut(msg))
-        msg->flags |= MSG_CUT;
+    record_finish(msg);
     return msg;
 }
 
@@ -190,6 +195,19 @@ enum record_result record_whole(struct span bytes, struct msg **msg)
     if (record_line_parse(bytes.ptr, bytes.len, true, &line) != HEADER_OK || line.len == bytes.len)
         return RECORD_DAMAGED;
     *msg = compose(&line, span_from(bytes, line.len));
+    return *msg ? RECORD_MSG : RECORD_NO_MEMORY;
+}
+
+enum record_result record_alone(struct span bytes, struct msg **msg)
+{
+    struct record_line line;
+    if (record_line_parse(bytes.ptr, bytes.len, true, &line) != HEADER_OK || line.len == bytes.len)
+        return RECORD_DAMAGED;
+    struct span payload = span_from(bytes, line.len);
+    if (line.has_length &&
+        (line.length != payload.len || (uint32_t)crc32_z(0, payload.ptr, payload.len) != line.crc))
+        return RECORD_DAMAGED;
+    *msg = compose(&line, payload);
     return *msg ? RECORD_MSG : RECORD_NO_MEMORY;
 }
 

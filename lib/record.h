@@ -32,6 +32,14 @@ enum record_result {
     RECORD_NO_MEMORY = 3, /* a whole record, but no memory for it */
 };
 
+/* For a message whose type, id, endpoints and payload were read: sets what follows from them, which
+ * is the head's view, the connection and MSG_CUT. */
+void record_finish(struct msg *msg);
+
+/* The one record that bytes hold without a separator, as in Kafka: RECORD_MSG, RECORD_DAMAGED or
+ * RECORD_NO_MEMORY. LENGTH and CRC32, where they are there, must be right. */
+MUST_CHECK enum record_result record_alone(struct span bytes, struct msg **msg);
+
 /* The record that bytes are, header line and payload, when its end is known without looking for it:
  * no separator, and LENGTH and CRC32 are not looked at. RECORD_MSG, RECORD_DAMAGED (no header line,
  * or no payload) or RECORD_NO_MEMORY. */

@@ -10,6 +10,7 @@
 struct mark {
     uint64_t end; /* in terms of batch.put */
     uint64_t payload_len;
+    struct receipt *receipt; /* a reference; may be NULL */
 };
 
 void batch_init(struct batch *b, struct books *books)
@@ -33,10 +34,11 @@ int64_t batch_put(struct batch *b, const struct msg *msg)
     int r = buf_reserve(&b->bytes, len);
     if (r < 0)
         return r;
-    struct mark mark = {.end = b->put + len, .payload_len = msg->len};
+    struct mark mark = {.end = b->put + len, .payload_len = msg->len, .receipt = msg->receipt};
     r = buf_append(&b->marks, &mark, sizeof(mark));
     if (r < 0)
         return r;
+    (void)receipt_ref(mark.receipt);
     uint8_t *p = buf_tail(&b->bytes);
     memcpy(p, header, header_len);
     memcpy(p + header_len, msg->bytes, msg->len);
@@ -76,6 +78,7 @@ void batch_out(struct batch *b, size_t n)
             break;
         book_one(b->books, BOOK_DELIVERED);
         book_add(b->books, BOOK_DELIVERED_BYTES, mark.payload_len);
+        receipt_unref(mark.receipt);
     }
     buf_consume(&b->marks, settled * sizeof(struct mark));
     give_back(b);
@@ -97,6 +100,12 @@ size_t batch_lose(struct batch *b, enum book fate)
 {
     size_t n = n_marks(b);
     book_add(b->books, fate, n);
+    for (size_t i = 0; i < n; i++) {
+        struct mark mark = nth_mark(b, i);
+        if (fate == BOOK_ABANDONED)
+            receipt_abandon(mark.receipt);
+        receipt_unref(mark.receipt);
+    }
     buf_consume(&b->marks, n * sizeof(struct mark));
     b->out += batch_len(b);
     buf_consume(&b->bytes, batch_len(b));

@@ -2,7 +2,7 @@
 /* Records on their way to a descriptor: their bytes in one piece, and where each record ends, so
  * that a write which stops half-way still tells whose record is out and whose is not. Messages put
  * here are settled (delivered or failed) in the books when their bytes are; an output that uses
- * this answers OUTPUT_TAKEN, and keeps no reference. Owned by one thread. */
+ * this answers OUTPUT_TAKEN, and keeps no reference, but to its receipt. Owned by one thread. */
 #pragma once
 
 #include "lib/base.h"

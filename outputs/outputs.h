@@ -6,6 +6,7 @@
 
 extern const struct output_ops output_file;
 extern const struct output_ops output_http;
+extern const struct output_ops output_kafka;
 extern const struct output_ops output_null;
 extern const struct output_ops output_stdout;
 extern const struct output_ops output_tcp;

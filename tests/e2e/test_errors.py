@@ -43,7 +43,6 @@ USAGE = (
 
 NOT_BUILT = (
     ("--output-ws", "ws://127.0.0.1:1"),
-    ("--output-kafka-host", "127.0.0.1:9092"), ("--input-kafka-host", "127.0.0.1:9092"),
     ("--output-http-elasticsearch", "http://127.0.0.1:1/x"), ("--output-binary", "127.0.0.1:1"),
     ("--http-pprof", ":1"),
 )

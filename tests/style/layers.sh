@@ -50,6 +50,7 @@ fence 'curl/' 'outputs/' 'outputs/'
 fence 'pcre2' 'lib/regex\.c:' 'lib/regex.c'
 fence 'ck_' 'lib/' 'lib/'
 fence 'jansson' 'cmd/|lib/|report/|tools/' 'cmd/, lib/, report/ and tools/'
+fence 'librdkafka/' '(lib|capture|outputs)/[a-z_]*kafka[a-z_]*\.[ch]:' 'the files of Kafka'
 report 'includes name their folder' "$(
     grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"[^/"]+"' cmd lib capture reassembly \
         filters middleware outputs report tools tests --include='*.[ch]' | grep -v '"config\.h"')"

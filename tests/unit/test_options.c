@@ -242,7 +242,6 @@ START_TEST(what_is_not_built_stops_the_start_unless_it_is_off)
                                       "--output-http-redirects 0",
                                       "--copy-buffer-size 5120kb",
                                       "--http-pprof=",
-                                      "--input-kafka-offset -1",
                                       "--input-tcp-secure --input-tcp-secure=false",
                                       "--input-raw-engine libpcap",
                                       "--input-raw-protocol http"};
@@ -252,9 +251,9 @@ START_TEST(what_is_not_built_stops_the_start_unless_it_is_off)
     refused("--output-null --http-pprof :1", "--http-pprof: not available in this version");
     refused("--input-tcp-secure", "--input-tcp-secure: not available in this version");
     refused("--copy-buffer-size 1mb", "--copy-buffer-size: not available in this version");
-    setenv("REFRAIN_OUTPUT_KAFKA_HOST", "127.0.0.1:9092", 1);
-    refused("--output-null", "REFRAIN_OUTPUT_KAFKA_HOST: not available in this version");
-    unsetenv("REFRAIN_OUTPUT_KAFKA_HOST");
+    setenv("REFRAIN_OUTPUT_BINARY", "127.0.0.1:1", 1);
+    refused("--output-null", "REFRAIN_OUTPUT_BINARY: not available in this version");
+    unsetenv("REFRAIN_OUTPUT_BINARY");
 }
 END_TEST
 

@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/* output-kafka: each message becomes one of Kafka's, through librdkafka's idempotent producer. What
+ * is handed over is settled by its delivery report and by nothing else: delivered when the brokers
+ * have confirmed it, failed when librdkafka gave it up. What waits there is bounded like the queue;
+ * when it is full, write says BUSY, and the queue in front of us does what it does.
+ *
+ * The value is a record or gor's JSON; the key is the client's connection, so that a connection
+ * keeps its order within one partition. */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "lib/clock.h"
+#include "lib/kafka.h"
+#include "lib/log.h"
+#include "lib/mem.h"
+#include "lib/output.h"
+#include "lib/record.h"
+#include "lib/record_json.h"
+#include "outputs/outputs.h"
+
+#define SENT_MAGIC 0x6b61666bU
+/* How long close() waits for the reports of what it gave up. They are made here, not by brokers. */
+#define PURGE_NS (5 * NS_PER_S)
+#define JSON_MAX ((size_t)INT32_MAX)
+
+struct kafka {
+    struct output base;
+    struct kafka_end end;
+    bool json;
+    rd_kafka_t *rk;
+    rd_kafka_queue_t *reports;
+    int event_fd; /* readable when there are reports */
+    bool open; /* before that, errors are told once, by open() */
+    enum kafka_fault told; /* the fault that was last logged, until something is delivered again */
+};
+
+/* A message under way; librdkafka carries the pointer. */
+struct sent {
+    unsigned magic;
+    const struct msg *msg; /* a reference */
+    size_t len;
+    uint8_t value[];
+};
+
+/* --- fates --- */
+
+static enum book book_of(enum kafka_fault fault)
+{
+    switch (fault) {
+    case KAFKA_FAULT_TOO_LARGE:
+        return BOOK_KAFKA_TOO_LARGE;
+    case KAFKA_FAULT_TOPIC:
+        return BOOK_KAFKA_UNKNOWN_TOPIC;
+    case KAFKA_FAULT_REFUSED:
+        return BOOK_KAFKA_REFUSED;
+    case KAFKA_FAULT_TIMEOUT:
+        return BOOK_KAFKA_TIMEOUT;
+    case KAFKA_FAULT_AWAY:
+    case KAFKA_FAULT_OTHER:
+    case KAFKA_FAULT_NONE:
+        break;
+    }
+    return BOOK_KAFKA_OTHER;
+}
+
+/* Once per burst: of the same fault nothing more is said until a message was delivered. */
+static void tell(struct kafka *k, enum kafka_fault fault, const char *what, const char *text)
+{
+    if (k->told == fault || !k->open)
+        return;
+    k->told = fault;
+    log_warn(k->base.ops->option, "%s, topic %s: %s: %s", k->end.hosts, k->end.topic, what, text);
+}
+
+static void count_failure(struct kafka *k, rd_kafka_resp_err_t code)
+{
+    enum kafka_fault fault = kafka_fault_of(code);
+    book_one(k->base.books, book_of(fault));
+    tell(k, fault, "messages fail", rd_kafka_err2str(code));
+}
+
+static void settle(struct kafka *k, struct sent *sent, rd_kafka_resp_err_t code)
+{
+    enum book fate = BOOK_FAILED;
+    assert(sent->magic == SENT_MAGIC);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        fate = BOOK_DELIVERED;
+        k->told = KAFKA_FAULT_NONE;
+    } else if (code == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
+               code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT) {
+        fate = BOOK_ABANDONED; /* by our own close() */
+    } else {
+        count_failure(k, code);
+    }
+    output_settle(&k->base, sent->msg, fate);
+    mem_free(sent);
+}
+
+static void take_reports(struct kafka *k, rd_kafka_event_t *event)
+{
+    const rd_kafka_message_t *reports[256];
+    size_t n;
+    while ((n = rd_kafka_event_message_array(event, reports, ARRAY_LEN(reports))) > 0)
+        for (size_t i = 0; i < n; i++)
+            settle(k, reports[i]->_private, reports[i]->err);
+}
+
+static void take_error(struct kafka *k, rd_kafka_event_t *event)
+{
+    rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    enum kafka_fault fault = kafka_fault_of(code);
+    if (code == RD_KAFKA_RESP_ERR__FATAL)
+        tell(k, KAFKA_FAULT_OTHER, "the producer is broken", rd_kafka_event_error_string(event));
+    else
+        tell(k, fault, "trying on", rd_kafka_event_error_string(event));
+}
+
+/* Takes what has come; true when that was something. */
+static bool take_events(struct kafka *k, int timeout_ms)
+{
+    rd_kafka_event_t *event;
+    bool any = false;
+    while ((event = rd_kafka_queue_poll(k->reports, any ? 0 : timeout_ms))) {
+        any = true;
+        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR)
+            take_reports(k, event);
+        else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR)
+            take_error(k, event);
+        rd_kafka_event_destroy(event);
+    }
+    return any;
+}
+
+/* --- opening and closing --- */
+
+static void kafka_close(struct output *out)
+{
+    if (!out)
+        return;
+    struct kafka *k = container_of(out, struct kafka, base);
+    if (k->rk) {
+        int64_t until_ns = clock_mono_ns() + PURGE_NS;
+        rd_kafka_purge(k->rk, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        while (rd_kafka_outq_len(k->rk) > 0 && clock_mono_ns() < until_ns)
+            (void)take_events(k, 10);
+        (void)take_events(k, 0);
+    }
+    if (k->reports) {
+        rd_kafka_queue_io_event_enable(k->reports, -1, NULL, 0);
+        rd_kafka_queue_destroy(k->reports);
+    }
+    if (k->rk)
+        rd_kafka_destroy(k->rk);
+    if (k->event_fd != -1)
+        close(k->event_fd);
+    mem_free(k);
+}
+
+/* What librdkafka may hold is what the queue may. */
+static int make_conf(rd_kafka_conf_t **confp, const struct kafka *k, const struct options *options,
+                     struct err *err)
+{
+    char msgs[24], kbytes[24];
+    uint64_t size = options_size(options, "output-queue-size") / KIB;
+    int64_t len = options_int(options, "output-queue-len");
+    /* librdkafka's own bounds */
+    snprintf(msgs, sizeof(msgs), "%" PRId64, len < 10000000 ? len : 10000000);
+    snprintf(kbytes, sizeof(kbytes), "%" PRIu64,
+             size < 1           ? 1
+             : size < INT32_MAX ? size
+                                : INT32_MAX);
+    const struct kafka_setting defaults[] = {
+        {"enable.idempotence", "true"},
+        {"partitioner", "murmur2_random"}, /* as Java's producers choose */
+        {"compression.codec", "snappy"}, /* as gor's */
+        {"linger.ms", "5"},
+        {"message.timeout.ms",
+         "0"}, /* brokers that are away are waited for; the queue is bounded */
+        {"message.max.bytes", "1000000000"}, /* the broker knows better */
+        {"queue.buffering.max.messages", msgs},
+        {"queue.buffering.max.kbytes", kbytes},
+    };
+    int r = kafka_conf_new(confp, &k->end, defaults, ARRAY_LEN(defaults), err);
+    if (r == 0)
+        rd_kafka_conf_set_events(*confp, RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR);
+    return r;
+}
+
+static int set_up(struct kafka *k, const struct output_args *args, struct err *err)
+{
+    static const uint64_t one = 1;
+    rd_kafka_conf_t *conf = NULL;
+    int r = kafka_end_init(&k->end, "output-kafka", k->end.hosts, args->options, err);
+    if (r == 0)
+        r = make_conf(&conf, k, args->options, err);
+    if (r == 0)
+        r = kafka_new(&k->rk, RD_KAFKA_PRODUCER, conf, &k->end, err);
+    if (r < 0)
+        return r;
+    k->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (k->event_fd == -1)
+        return err_sys(err, errno, "--output-kafka-host: eventfd");
+    k->reports = rd_kafka_queue_get_main(k->rk);
+    r = kafka_check(k->rk, k->reports, &k->end, err);
+    rd_kafka_queue_io_event_enable(k->reports, k->event_fd, &one, sizeof(one));
+    (void)take_events(k, 0); /* the descriptor tells when an empty queue gets one: so it is empty */
+    return r;
+}
+
+static int kafka_open(struct output **outp, const struct output_args *args, struct err *err)
+{
+    size_t len = strlen(args->address) + 1;
+    struct kafka *k = mem_zalloc(MEM_IO, sizeof(*k) + len);
+    if (!k)
+        return err_sys(err, ENOMEM, "--output-kafka-host %s", args->address);
+    k->base = (struct output){.ops = &output_kafka, .books = args->books};
+    k->event_fd = -1;
+    k->json = options_bool(args->options, "output-kafka-json-format");
+    memcpy(k + 1, args->address, len); /* behind the struct */
+    k->end.hosts = (const char *)(k + 1);
+    int r = set_up(k, args, err);
+    if (r < 0) {
+        kafka_close(&k->base);
+        return r;
+    }
+    k->open = true;
+    *outp = &k->base;
+    return 0;
+}
+
+/* --- sending --- */
+
+static struct sent *sent_new(const struct msg *msg, size_t len)
+{
+    struct sent *sent = mem_alloc(MEM_IO, sizeof(*sent) + len);
+    if (sent)
+        *sent = (struct sent){.magic = SENT_MAGIC, .msg = msg, .len = len};
+    return sent;
+}
+
+static struct sent *make_record(const struct msg *msg)
+{
+    char header[RECORD_HEADER_MAX];
+    size_t header_len = record_header(header, msg);
+    struct sent *sent = sent_new(msg, header_len + msg->len);
+    if (!sent)
+        return NULL;
+    memcpy(sent->value, header, header_len);
+    memcpy(sent->value + header_len, msg->bytes, msg->len);
+    return sent;
+}
+
+static struct sent *make_json(const struct msg *msg)
+{
+    struct buf text;
+    struct sent *sent = NULL;
+    buf_init(&text, JSON_MAX);
+    if (record_json_write(&text, msg) == 0)
+        sent = sent_new(msg, buf_span(&text).len);
+    if (sent)
+        memcpy(sent->value, buf_span(&text).ptr, sent->len);
+    buf_fini(&text);
+    return sent;
+}
+
+/* The headers of one message; their texts stand in room. */
+struct headers {
+    char ts[24], latency[24];
+    size_t n;
+    rd_kafka_vu_t vu[4];
+};
+
+static void add_header(struct headers *h, const char *name, const void *value, size_t len)
+{
+    h->vu[h->n].vtype = RD_KAFKA_VTYPE_HEADER;
+    h->vu[h->n].u.header.name = name;
+    h->vu[h->n].u.header.val = value;
+    h->vu[h->n].u.header.size = (ssize_t)len;
+    h->n++;
+}
+
+static void make_headers(struct headers *h, const struct msg *msg)
+{
+    int ts_len = snprintf(h->ts, sizeof(h->ts), "%" PRId64, msg->ts_ns);
+    int latency_len = snprintf(h->latency, sizeof(h->latency), "%" PRId64, msg->latency_ns);
+    h->n = 0;
+    add_header(h, "type", &msg->type, 1);
+    add_header(h, "id", msg->id, msg->id_len);
+    add_header(h, "timestamp", h->ts, (size_t)ts_len);
+    add_header(h, "latency", h->latency, (size_t)latency_len);
+}
+
+/* Hands it over. The error's code, or NO_ERROR: a report will come. */
+static rd_kafka_resp_err_t produce(struct kafka *k, const struct msg *msg, struct sent *sent)
+{
+    struct headers headers;
+    char key[17];
+    make_headers(&headers, msg);
+    snprintf(key, sizeof(key), "%016" PRIx64, msg->conn);
+    rd_kafka_vu_t vu[5 + ARRAY_LEN(headers.vu)] = {
+        {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = k->end.topic},
+        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {.ptr = key, .size = sizeof(key) - 1}},
+        {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {.ptr = sent->value, .size = sent->len}},
+        {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = msg->ts_ns / NS_PER_MS},
+        {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = sent},
+    };
+    memcpy(vu + 5, headers.vu, headers.n * sizeof(*vu));
+    rd_kafka_error_t *error = rd_kafka_produceva(k->rk, vu, 5 + headers.n);
+    rd_kafka_resp_err_t code = error ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
+    if (error)
+        rd_kafka_error_destroy(error);
+    return code;
+}
+
+static enum output_result kafka_write(struct output *out, const struct msg *msg)
+{
+    struct kafka *k = container_of(out, struct kafka, base);
+    struct sent *sent = k->json ? make_json(msg) : make_record(msg);
+    if (!sent)
+        return OUTPUT_FAILED;
+    (void)msg_ref(msg);
+    rd_kafka_resp_err_t code = produce(k, msg, sent);
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        return OUTPUT_TAKEN;
+    msg_unref(msg);
+    mem_free(sent);
+    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        return OUTPUT_BUSY;
+    count_failure(k, code);
+    return OUTPUT_FAILED;
+}
+
+static void kafka_poll(struct output *out, int wake_fd, int timeout_ms)
+{
+    struct kafka *k = container_of(out, struct kafka, base);
+    struct pollfd fds[] = {{.fd = k->event_fd, .events = POLLIN},
+                           {.fd = wake_fd, .events = POLLIN}};
+    uint64_t events;
+    if (timeout_ms > 0 && poll(fds, ARRAY_LEN(fds), timeout_ms) <= 0)
+        return;
+    /* first the descriptor: what comes after it signals again */
+    if (timeout_ms > 0 && fds[0].revents == 0)
+        return;
+    ssize_t n = read(k->event_fd, &events, sizeof(events));
+    (void)n;
+    (void)take_events(k, 0);
+}
+
+static enum output_result kafka_flush(struct output *out)
+{
+    struct kafka *k = container_of(out, struct kafka, base);
+    (void)take_events(k, 0);
+    return rd_kafka_outq_len(k->rk) > 0 ? OUTPUT_BUSY : OUTPUT_DONE;
+}
+
+const struct output_ops output_kafka = {
+    .option = "output-kafka-host",
+    .open = kafka_open,
+    .write = kafka_write,
+    .poll = kafka_poll,
+    .flush = kafka_flush,
+    .close = kafka_close,
+};

@@ -1,0 +1,90 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""Kafka with brokers that are killed, and that stay away: nothing lost, nothing twice, or counted."""
+import collections
+import os
+import time
+
+import gor
+import kafka
+from harness import check, equal, main, test, wait_until
+
+START = 1_700_000_000_000_000_000
+LONG = bool(os.environ.get("REFRAIN_LONG"))
+N = 100_000
+KILLS = 10 if LONG else 4
+
+
+def recording(case, n=N, seconds=40.0, connections=200):
+    step = int(seconds * 1e9 / n)
+    parts = [gor.make(gor.request(f"/{k}"), START + k * step,
+                      id_=f"{k % connections:016x}{k:08x}") for k in range(n)]
+    return case.write("in.gor", b"".join(parts))
+
+
+def path_of(message):
+    return int(message.value.split(b"\n", 1)[1].split(b" ")[1][1:])
+
+
+def check_once_in_order(messages, n, connections=200):
+    """Each of n requests once, and those of a connection in their order."""
+    last = collections.defaultdict(lambda: -1)
+    for message in messages:
+        path = path_of(message)
+        check(path > last[path % connections], f"{path} behind {last[path % connections]}")
+        last[path % connections] = path
+    equal(len(messages), n, "messages")
+    equal(len({path_of(m) for m in messages}), n, "distinct messages")
+
+
+@test("a broker killed and restarted again and again during 100,000 messages: each of them once")
+def killed(case):
+    cluster = kafka.Cluster(case)
+    node = cluster.nodes[0]
+    cluster.client(case).create_topic("killed", 4)
+    refrain = case.refrain("--input-file", recording(case), "--output-kafka-host",
+                           cluster.address(), "--output-kafka-topic", "killed", "--drain-timeout",
+                           "60s", ready=False)
+    kills = 0
+    while refrain.process.poll() is None and kills < KILLS:
+        time.sleep(3)
+        node.kill()
+        kills += 1
+        time.sleep(0.5)
+        node.start()
+        node.wait_ready()
+    result = refrain.wait(timeout=200)
+    check(kills >= KILLS, f"only {kills} kills in this time")
+    equal(result.output("output-kafka-host")["delivered"], N, "delivered")
+    check_once_in_order(cluster.client(case, 1).read("killed", 4), N)
+    print(f"# {kills} kills")
+
+
+@test("a broker away for longer than the buffer holds: drops are counted, nobody else is touched")
+def away(case):
+    cluster = kafka.shared(case)
+    cluster.client(case).create_topic("away", 1)
+    other = case.path("other.gor")
+    source = recording(case, 12000, 10)
+    refrain = case.refrain("--input-file", source, "--output-when-full", "drop",
+                           "--output-kafka-host", cluster.address(), "--output-kafka-topic", "away",
+                           "--output-queue-len", "4096", "--output-file", other,
+                           "--output-file-append", "--output-file-flush-interval", "100ms",
+                           "--drain-timeout", "60s", "--kafka-property",
+                           "queue.buffering.max.messages=100", ready=False)
+    wait_until(lambda: os.path.exists(other) and os.path.getsize(other) > 0, "it has begun", 20)
+    cluster.nodes[0].pause()
+    try:
+        time.sleep(9)
+    finally:
+        cluster.nodes[0].resume()
+    result = refrain.wait(timeout=120)
+    out, file = result.output("output-kafka-host"), result.output("output-file")
+    equal((file["seen"], file["delivered"]), (12000, 12000), "records seen and in the file")
+    check(out["dropped_queue"] > 1000, f"only {out['dropped_queue']} were dropped")
+    equal(out["delivered"] + out["dropped_queue"], 12000, "delivered and dropped")
+    equal(len(cluster.client(case, 1).read("away")), out["delivered"], "messages in the topic")
+
+
+if __name__ == "__main__":
+    main()
