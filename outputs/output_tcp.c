@@ -2,23 +2,17 @@
 /* output-tcp: to a relay, as gor's plain stream of records. One connection, so that everything
  * stays in order; with --output-tcp-workers N each recorded connection keeps to one of N. */
 #include <errno.h>
-#include <poll.h>
-#include <stdio.h>
 
-#include "lib/clock.h"
-#include "lib/hash.h"
 #include "lib/mem.h"
 #include "lib/output.h"
+#include "outputs/conn_set.h"
 #include "outputs/outputs.h"
 #include "outputs/relay_conn.h"
 
-#define MAX_WORKERS 64
-
 struct tcp {
     struct output base;
-    struct relay_peer peer;
-    size_t n_conns;
-    struct relay_conn *conns[MAX_WORKERS];
+    struct tcp_peer peer;
+    struct conn_set conns;
 };
 
 static void tcp_close(struct output *out)
@@ -26,29 +20,23 @@ static void tcp_close(struct output *out)
     if (!out)
         return;
     struct tcp *t = container_of(out, struct tcp, base);
-    for (size_t i = 0; i < t->n_conns; i++)
-        relay_conn_free(t->conns[i]);
+    conn_set_fini(&t->conns);
     mem_free(t);
 }
 
 static int set_up(struct tcp *t, const struct output_args *args, struct err *err)
 {
-    int64_t workers = options_int(args->options, "output-tcp-workers");
-    if (workers < 1 || workers > MAX_WORKERS)
-        return err_usage(err, "--output-tcp-workers %lld: a number from 1 to %d is wanted",
-                         (long long)workers, MAX_WORKERS);
-    int r = net_parse(&t->peer.name, "output-tcp", args->address, err);
+    size_t workers = 0;
+    int r = conn_set_workers(&workers, args->options, "output-tcp-workers", 0, err);
     if (r == 0)
-        r = net_resolve(&t->peer.addrs, &t->peer.name, "output-tcp", err);
+        r = tcp_peer_init(&t->peer, "output-tcp", args->address, err);
     if (r < 0)
         return r;
-    snprintf(t->peer.tag, sizeof(t->peer.tag), "output-tcp %s:%s", t->peer.name.host,
-             t->peer.name.port);
-    while (t->n_conns < (size_t)workers) {
-        r = relay_conn_new(&t->conns[t->n_conns], &t->base, &t->peer);
+    while (t->conns.n < workers) {
+        r = relay_conn_new(&t->conns.conns[t->conns.n], &t->base, &t->peer);
         if (r < 0)
             return err_sys(err, -r, "--output-tcp %s", args->address);
-        t->n_conns++;
+        t->conns.n++;
     }
     return 0;
 }
@@ -70,46 +58,19 @@ static int tcp_open(struct output **outp, const struct output_args *args, struct
 
 static enum output_result tcp_write(struct output *out, const struct msg *msg)
 {
-    struct tcp *t = container_of(out, struct tcp, base);
     if (msg->type != MSG_REQUEST && msg->type != MSG_RESPONSE)
         return OUTPUT_SKIPPED; /* replayed answers do not travel: gor's rule */
-    size_t i = t->n_conns > 1 ? hash_mix(msg->conn, 0) % t->n_conns : 0;
-    return relay_conn_put(t->conns[i], msg);
-}
-
-static bool step_all(struct tcp *t, int64_t now_ns)
-{
-    bool did = false;
-    for (size_t i = 0; i < t->n_conns; i++)
-        did |= relay_conn_step(t->conns[i], now_ns);
-    return did;
+    return conn_set_write(&container_of(out, struct tcp, base)->conns, msg);
 }
 
 static void tcp_poll(struct output *out, int wake_fd, int timeout_ms)
 {
-    struct tcp *t = container_of(out, struct tcp, base);
-    int64_t now_ns = clock_mono_ns();
-    if (step_all(t, now_ns) || timeout_ms == 0)
-        return;
-    struct pollfd fds[MAX_WORKERS + 1];
-    int64_t wait_ns = timeout_ms * NS_PER_MS;
-    for (size_t i = 0; i < t->n_conns; i++)
-        relay_conn_watch(t->conns[i], now_ns, &fds[i], &wait_ns);
-    fds[t->n_conns] = (struct pollfd){.fd = wake_fd, .events = POLLIN};
-    /* rounded up: waking before the time would only mean to wait again */
-    if (poll(fds, t->n_conns + 1, (int)((wait_ns + NS_PER_MS - 1) / NS_PER_MS)) != -1)
-        step_all(t, clock_mono_ns());
+    conn_set_poll(&container_of(out, struct tcp, base)->conns, wake_fd, timeout_ms);
 }
 
 static enum output_result tcp_flush(struct output *out)
 {
-    struct tcp *t = container_of(out, struct tcp, base);
-    enum output_result r = OUTPUT_DONE;
-    int64_t now_ns = clock_mono_ns();
-    for (size_t i = 0; i < t->n_conns; i++)
-        if (relay_conn_flush(t->conns[i], now_ns) == OUTPUT_BUSY)
-            r = OUTPUT_BUSY;
-    return r;
+    return conn_set_flush(&container_of(out, struct tcp, base)->conns);
 }
 
 const struct output_ops output_tcp = {

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#include "outputs/tcp_link.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "lib/own.h"
+#include "outputs/conn_set.h"
+
+/* What one step reads away, so that other connections get their turn. */
+#define DRAIN_SIZE (16 * KIB)
+#define DRAINS_PER_STEP 16
+
+int tcp_peer_init(struct tcp_peer *peer, const char *option, const char *address, struct err *err)
+{
+    int r = net_parse(&peer->name, option, address, err);
+    if (r == 0)
+        r = net_resolve(&peer->addrs, &peer->name, option, err);
+    if (r == 0)
+        snprintf(peer->tag, sizeof(peer->tag), "%s %s:%s", option, peer->name.host,
+                 peer->name.port);
+    return r;
+}
+
+void tcp_link_init(struct tcp_link *l, struct output *out, const struct tcp_peer *peer,
+                   int64_t timeout_ns)
+{
+    *l = (struct tcp_link){.fd = -1,
+                           .peer = peer,
+                           .option = out->ops->option,
+                           .addrs = peer->addrs,
+                           .timeout_ns = timeout_ns};
+    retry_init(&l->retry, out, peer->tag);
+}
+
+void tcp_link_fini(struct tcp_link *l)
+{
+    if (l->fd != -1)
+        close(l->fd);
+    l->fd = -1;
+    l->state = LINK_DOWN;
+}
+
+void tcp_link_lost(struct tcp_link *l, const char *what, int errnum, int64_t now_ns)
+{
+    bool was_up = l->state == LINK_UP;
+    retry_tell(&l->retry, what, errnum ? err_text(errnum) : "the peer closed the connection");
+    tcp_link_fini(l);
+    /* other addresses first, without waiting; then the names are asked again */
+    if (l->next_addr < l->addrs.n)
+        return;
+    backoff_failed(&l->retry.backoff, now_ns);
+    l->refusals += !was_up;
+    struct err err;
+    struct net_addrs fresh;
+    if (net_resolve(&fresh, &l->peer->name, l->option, &err) == 0)
+        l->addrs = fresh;
+    l->next_addr = 0;
+}
+
+static void dial(struct tcp_link *l, int64_t now_ns)
+{
+    int fd = net_connect(&l->addrs.addr[l->next_addr++]);
+    if (fd < 0) {
+        tcp_link_lost(l, "cannot connect", -fd, now_ns);
+        return;
+    }
+    l->fd = fd;
+    l->state = LINK_CONNECTING;
+    l->deadline_ns = now_ns + l->timeout_ns;
+}
+
+static void came_up(struct tcp_link *l)
+{
+    l->state = LINK_UP;
+    l->next_addr = l->addrs.n; /* when it breaks: back off first, then from the first address */
+    l->refusals = 0;
+    own_note(l->fd);
+    retry_up(&l->retry);
+}
+
+static bool connecting(struct tcp_link *l, int64_t now_ns)
+{
+    struct pollfd fd = {.fd = l->fd, .events = POLLOUT};
+    if (poll(&fd, 1, 0) == 0) {
+        if (now_ns < l->deadline_ns)
+            return false;
+        tcp_link_lost(l, "cannot connect", ETIMEDOUT, now_ns);
+        return true;
+    }
+    int errnum = net_connect_outcome(l->fd);
+    if (errnum)
+        tcp_link_lost(l, "cannot connect", errnum, now_ns);
+    else
+        came_up(l);
+    return true;
+}
+
+int tcp_link_drain(struct tcp_link *l)
+{
+    char nothing[DRAIN_SIZE];
+    for (int i = 0; i < DRAINS_PER_STEP; i++) {
+        ssize_t n = recv(l->fd, nothing, sizeof(nothing), MSG_DONTWAIT);
+        if (n == 0)
+            return 0;
+        if (n == -1)
+            return errno == EAGAIN || errno == EINTR ? 1 : -errno;
+        book_add(l->retry.books, BOOK_ANSWER_BYTES, (uint64_t)n);
+    }
+    return 1;
+}
+
+static void closed(struct tcp_link *l)
+{
+    tcp_link_fini(l);
+    l->state = LINK_CLOSED;
+}
+
+static bool closing(struct tcp_link *l, int64_t now_ns)
+{
+    int alive = tcp_link_drain(l);
+    if (alive < 0 && log_limit(&l->retry.log_limit))
+        log_warn(l->retry.tag,
+                 "the connection broke at the end (%s): what was sent last may be lost",
+                 err_text(-alive));
+    if (alive > 0 && !farewell_over(&l->farewell, l->fd, now_ns))
+        return false;
+    if (alive > 0 && l->farewell.unsent > 0 && log_limit(&l->retry.log_limit))
+        log_warn(l->retry.tag, "the peer did not take the last %d bytes in time",
+                 l->farewell.unsent);
+    closed(l);
+    return true;
+}
+
+bool tcp_link_step(struct tcp_link *l, int64_t now_ns)
+{
+    switch (l->state) {
+    case LINK_DOWN:
+        if (backoff_left_ns(&l->retry.backoff, now_ns) > 0)
+            return false;
+        dial(l, now_ns);
+        return true;
+    case LINK_CONNECTING:
+        return connecting(l, now_ns);
+    case LINK_CLOSING:
+        return closing(l, now_ns);
+    case LINK_UP:
+    case LINK_CLOSED:
+        break;
+    }
+    return false;
+}
+
+void tcp_link_watch(const struct tcp_link *l, int64_t now_ns, struct pollfd *fd, int64_t *wait_ns)
+{
+    int64_t due_ns = INT64_MAX;
+    *fd = (struct pollfd){.fd = l->fd, .events = POLLIN | POLLRDHUP};
+    if (l->state == LINK_CONNECTING)
+        fd->events |= POLLOUT;
+    if (l->state == LINK_DOWN)
+        due_ns = l->retry.backoff.until_ns;
+    else if (l->state == LINK_CONNECTING)
+        due_ns = l->deadline_ns;
+    else if (l->state == LINK_CLOSING)
+        due_ns = l->farewell.deadline_ns;
+    conn_wait_until(due_ns, now_ns, wait_ns);
+}
+
+ssize_t tcp_link_send(struct tcp_link *l, struct iovec *iov, size_t n)
+{
+    struct msghdr out = {.msg_iov = iov, .msg_iovlen = n};
+    ssize_t sent = sendmsg(l->fd, &out, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return sent == -1 ? -errno : sent;
+}
+
+enum output_result tcp_link_flush(struct tcp_link *l, int64_t now_ns)
+{
+    if (l->state == LINK_CLOSING)
+        return OUTPUT_BUSY;
+    if (l->state != LINK_UP)
+        return OUTPUT_DONE;
+    farewell_init(&l->farewell, l->fd, now_ns);
+    if (shutdown(l->fd, SHUT_WR) == -1) {
+        closed(l);
+        return OUTPUT_DONE;
+    }
+    l->state = LINK_CLOSING;
+    return OUTPUT_BUSY;
+}
