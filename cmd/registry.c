@@ -18,6 +18,7 @@ const struct output_ops *const registry_outputs[] = {
 #if HAVE_KAFKA
     &output_kafka,
 #endif
+    &output_binary,
     NULL,
 };
 

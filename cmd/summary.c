@@ -203,6 +203,7 @@ static void print_output(FILE *f, const struct account *a)
         {BOOK_HTTP_ELSEWHERE, "redirects to elsewhere"},
         {BOOK_HTTP_UNTOLD, "answers not passed on"},
         {BOOK_HTTP_CONNECTIONS, "connections opened"},
+        {BOOK_ANSWER_BYTES, "bytes not kept"},
     };
     fprintf(f, "%s\n", account_name(a));
     print_law(f, a, messages, ARRAY_LEN(messages));

@@ -43,8 +43,8 @@ USAGE = (
 
 NOT_BUILT = (
     ("--output-ws", "ws://127.0.0.1:1"),
-    ("--output-http-elasticsearch", "http://127.0.0.1:1/x"), ("--output-binary", "127.0.0.1:1"),
-    ("--http-pprof", ":1"),
+    ("--output-http-elasticsearch", "http://127.0.0.1:1/x"),
+    ("--output-binary-track-response",), ("--http-pprof", ":1"),
 )
 
 

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: MIT */
+/* One connection to a server of any protocol: payloads in, the same bytes out, in order, with
+ * nothing between them. It connects by itself, and again with back-off when the connection breaks.
+ * The server cannot tell where a message that was cut went on, so none is sent twice: it has
+ * failed, as has what waits while nobody can be connected to. What the kernel has taken counts as
+ * delivered. Owned by the output's thread. */
+#pragma once
+
+#include "outputs/conn_set.h"
+#include "outputs/tcp_link.h"
+
+/* Messages are settled at out. peer is borrowed. timeout_ns: of an attempt to connect, and of a
+ * server that takes no more bytes. */
+MUST_CHECK int binary_conn_new(struct conn **connp, struct output *out, const struct tcp_peer *peer,
+                               int64_t timeout_ns);
