@@ -11,7 +11,11 @@ const struct input_ops *const registry_inputs[] = {
 };
 
 const struct output_ops *const registry_outputs[] = {
-    &output_stdout, &output_null, &output_tcp, &output_file,
+    &output_stdout, &output_null, &output_tcp,
+#if HAVE_HTTP
+    &output_ws,
+#endif
+    &output_file,
 #if HAVE_HTTP
     &output_http,
 #endif

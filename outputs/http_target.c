@@ -10,7 +10,18 @@
 #include "lib/mem.h"
 #include "lib/span.h"
 
-#define OPTION "--output-http"
+/* What the two kinds of targets do not have in common. */
+struct kind {
+    const char *option;
+    const char *plain, *tls; /* schemes */
+    bool query; /* the URL is asked for as it stands; else it is put in front of paths */
+    const char *form; /* how to write it */
+};
+
+static const struct kind kind_http = {"--output-http", "http", "https", false,
+                                      "http://HOST[:PORT][/PREFIX]"};
+static const struct kind kind_ws = {"--output-ws", "ws", "wss", true,
+                                    "ws://HOST[:PORT][/PATH][?QUERY]"};
 
 /* The text between the parts' borders; spans point into it. */
 struct parts {
@@ -135,82 +146,105 @@ static struct span without_slashes(struct span path)
     return path;
 }
 
-static int check_scheme(struct http_target *t, struct span scheme, const char *text,
-                        struct err *err)
+static int check_scheme(struct http_target *t, const struct kind *kind, struct span scheme,
+                        const char *text, struct err *err)
 {
-    t->tls = span_eq_nocase(scheme, span_str("https"));
-    if (t->tls || !scheme.ptr || span_eq_nocase(scheme, span_str("http")))
+    t->tls = span_eq_nocase(scheme, span_str(kind->tls));
+    if (t->tls || !scheme.ptr || span_eq_nocase(scheme, span_str(kind->plain)))
         return 0;
-    return err_usage(err, OPTION " \"%s\": unknown scheme \"%.*s\" (use http:// or https://)", text,
-                     (int)scheme.len, (const char *)scheme.ptr);
+    return err_usage(err, "%s \"%s\": unknown scheme \"%.*s\" (use %s:// or %s://)", kind->option,
+                     text, (int)scheme.len, (const char *)scheme.ptr, kind->plain, kind->tls);
 }
 
-static int check_path(struct span path, const char *text, struct err *err)
+static int check_path(const struct kind *kind, struct span path, const char *text, struct err *err)
 {
     for (size_t i = 0; i < path.len; i++) {
-        if (path.ptr[i] == '?' || path.ptr[i] == '#')
+        if (path.ptr[i] == '#' && kind->query)
+            return err_usage(err, "%s \"%s\": a WebSocket has no fragment (write %s)", kind->option,
+                             text, kind->form);
+        if ((path.ptr[i] == '?' || path.ptr[i] == '#') && !kind->query)
             return err_usage(err,
-                             OPTION " \"%s\": a query or fragment cannot be put in front of paths "
-                                    "(write http://HOST[:PORT][/PREFIX])",
-                             text);
+                             "%s \"%s\": a query or fragment cannot be put in front of paths "
+                             "(write %s)",
+                             kind->option, text, kind->form);
         if (path.ptr[i] <= ' ' || path.ptr[i] >= 0x7f)
             return err_usage(err,
-                             OPTION " \"%s\": a path may not hold blanks, control or other "
-                                    "than ASCII characters (write them as %%XX)",
-                             text);
+                             "%s \"%s\": a path may not hold blanks, control or other "
+                             "than ASCII characters (write them as %%XX)",
+                             kind->option, text);
     }
     return 0;
 }
 
 /* libcurl knows what a host and a port may look like. */
-static int check_host(const struct http_target *t, const char *text, struct err *err)
+static int check_host(const struct http_target *t, const struct kind *kind, const char *text,
+                      struct err *err)
 {
     CURLU *url = curl_url();
     if (!url)
-        return err_sys(err, ENOMEM, OPTION " \"%s\"", text);
+        return err_sys(err, ENOMEM, "%s \"%s\"", kind->option, text);
     CURLUcode r = curl_url_set(url, CURLUPART_URL, t->url, 0);
     curl_url_cleanup(url);
     if (r == CURLUE_OUT_OF_MEMORY)
-        return err_sys(err, ENOMEM, OPTION " \"%s\"", text);
+        return err_sys(err, ENOMEM, "%s \"%s\"", kind->option, text);
     if (r != CURLUE_OK)
-        return err_usage(err, OPTION " \"%s\": %s (write http://HOST[:PORT][/PREFIX])", text,
-                         curl_url_strerror(r));
+        return err_usage(err, "%s \"%s\": %s (write %s)", kind->option, text, curl_url_strerror(r),
+                         kind->form);
     return 0;
 }
 
-static int fill(struct http_target *t, const struct parts *p)
+/* The path that the target keeps. */
+static char *prefix_of(const struct kind *kind, struct span path)
 {
-    struct span scheme = span_str(t->tls ? "https://" : "http://");
-    const struct span url[] = {scheme, p->host, span_str("/")};
-    const struct span shown[] = {scheme, p->host, p->path};
-    struct span prefix = without_slashes(p->path);
+    struct span kept = kind->query ? path : without_slashes(path);
+    const struct span pieces[] = {
+        span_str(kind->query && (path.len == 0 || path.ptr[0] != '/') ? "/" : ""), kept};
+    return http_join(pieces, ARRAY_LEN(pieces));
+}
+
+static int fill(struct http_target *t, const struct kind *kind, const struct parts *p)
+{
+    const struct span url[] = {span_str(t->tls ? "https://" : "http://"), p->host, span_str("/")};
+    const struct span shown[] = {span_str(t->tls ? kind->tls : kind->plain), span_str("://"),
+                                 p->host, p->path};
     t->url = http_join(url, ARRAY_LEN(url));
     t->shown = http_join(shown, ARRAY_LEN(shown));
     t->host = http_join(&p->host, 1);
-    t->prefix = http_join(&prefix, 1);
+    t->prefix = prefix_of(kind, p->path);
     t->authorization = authorization_of(p->user);
     return t->url && t->shown && t->host && t->prefix && t->authorization ? 0 : -ENOMEM;
 }
 
-int http_target_parse(struct http_target *target, const char *text, struct err *err)
+static int parse(struct http_target *target, const struct kind *kind, const char *text,
+                 struct err *err)
 {
     struct http_target t = {0};
     struct parts parts;
     split(&parts, text);
-    int r = check_scheme(&t, parts.scheme, text, err);
+    int r = check_scheme(&t, kind, parts.scheme, text, err);
     if (r == 0 && (parts.host.len == 0 || parts.host.ptr[0] == ':'))
-        r = err_usage(err, OPTION " \"%s\": no host (write http://HOST[:PORT][/PREFIX])", text);
+        r = err_usage(err, "%s \"%s\": no host (write %s)", kind->option, text, kind->form);
     if (r == 0)
-        r = check_path(parts.path, text, err);
-    if (r == 0 && fill(&t, &parts) < 0)
-        r = err_sys(err, ENOMEM, OPTION " \"%s\"", text);
+        r = check_path(kind, parts.path, text, err);
+    if (r == 0 && fill(&t, kind, &parts) < 0)
+        r = err_sys(err, ENOMEM, "%s \"%s\"", kind->option, text);
     if (r == 0)
-        r = check_host(&t, text, err);
+        r = check_host(&t, kind, text, err);
     if (r < 0)
         http_target_fini(&t);
     else
         *target = t;
     return r;
+}
+
+int http_target_parse(struct http_target *target, const char *text, struct err *err)
+{
+    return parse(target, &kind_http, text, err);
+}
+
+int http_target_parse_ws(struct http_target *target, const char *text, struct err *err)
+{
+    return parse(target, &kind_ws, text, err);
 }
 
 void http_target_fini(struct http_target *t)

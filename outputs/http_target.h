@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where an HTTP output sends to: the URL of --output-http, taken apart. Read-only once parsed. */
+/* Where an output sends to: the URL of --output-http or --output-ws, taken apart. Read-only once
+ * parsed. */
 #pragma once
 
 #include "lib/base.h"
@@ -8,16 +9,19 @@
 
 struct http_target {
     bool tls;
-    char *url; /* for libcurl: scheme and authority, without user information and path */
+    char *url; /* for libcurl: http or https and authority, without user information and path */
     char *shown; /* as given, without user information: for people */
     char *host; /* the Host field: host[:port] as given */
-    char *prefix; /* goes in front of every path; "" or "/..." without a slash at the end */
+    char *prefix; /* goes in front of every path; "" or "/..." without a slash at the end. Of a
+                     WebSocket: path and query of its handshake, at least "/" */
     char *authorization; /* a whole field line, for requests that have none; or "" */
 };
 
 /* "http://host[:port][/prefix]", "https://..." or without a scheme, which is http. 0, or a negative
  * errno with err. */
 MUST_CHECK int http_target_parse(struct http_target *target, const char *text, struct err *err);
+/* "ws://host[:port][/path][?query]", "wss://..." or without a scheme, which is ws. Likewise. */
+MUST_CHECK int http_target_parse_ws(struct http_target *target, const char *text, struct err *err);
 /* Also after a failed parse, and twice. */
 void http_target_fini(struct http_target *target);
 

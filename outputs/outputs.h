@@ -11,3 +11,4 @@ extern const struct output_ops output_kafka;
 extern const struct output_ops output_null;
 extern const struct output_ops output_stdout;
 extern const struct output_ops output_tcp;
+extern const struct output_ops output_ws;

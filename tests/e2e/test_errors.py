@@ -42,7 +42,7 @@ USAGE = (
 )
 
 NOT_BUILT = (
-    ("--output-ws", "ws://127.0.0.1:1"),
+    ("--output-ws-stats",),
     ("--output-http-elasticsearch", "http://127.0.0.1:1/x"),
     ("--output-binary-track-response",), ("--http-pprof", ":1"),
 )

@@ -247,7 +247,7 @@ START_TEST(what_is_not_built_stops_the_start_unless_it_is_off)
                                       "--input-raw-protocol http"};
     for (size_t i = 0; i < ARRAY_LEN(off); i++)
         options_free(parsed(off[i]));
-    refused("--output-ws ws://x", "--output-ws: not available in this version");
+    refused("--output-ws-stats", "--output-ws-stats: not available in this version");
     refused("--output-null --http-pprof :1", "--http-pprof: not available in this version");
     refused("--input-tcp-secure", "--input-tcp-secure: not available in this version");
     refused("--copy-buffer-size 1mb", "--copy-buffer-size: not available in this version");
