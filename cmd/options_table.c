@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/options_table.h"
 
+#include "config.h"
+
+/* The flag of options that do not work without libcurl. */
+#define NEEDS_CURL (HAVE_HTTP ? 0 : OPTION_NOT_BUILT)
+
 #define OPTION(...)
 #define ALIAS(...)
 #define GROUP(NAME, ...) GROUP_##NAME,

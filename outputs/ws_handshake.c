@@ -40,8 +40,8 @@ int ws_handshake_request(const struct ws_handshake *s, const struct http_target 
         target->prefix,
         " HTTP/1.1\r\nHost: ",
         target->host,
-        "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-        "Sec-WebSocket-Key: ",
+        "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n",
+        "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ",
         s->key,
         "\r\n",
         target->authorization,

@@ -91,6 +91,60 @@ START_TEST(a_url_that_cannot_work_is_refused_with_its_text)
 }
 END_TEST
 
+static const struct {
+    const char *text;
+    bool tls;
+    const char *url, *shown, *host, *path, *authorization;
+} good_ws[] = {
+    {"ws://a", false, "http://a/", "ws://a", "a", "/", ""},
+    {"a:8080/in", false, "http://a:8080/", "ws://a:8080/in", "a:8080", "/in", ""},
+    {"wss://a/in/", true, "https://a/", "wss://a/in/", "a", "/in/", ""},
+    {"WSS://[::1]:1?x=1", true, "https://[::1]:1/", "wss://[::1]:1?x=1", "[::1]:1", "/?x=1", ""},
+    {"ws://u:p@a/in?x=/", false, "http://a/", "ws://a/in?x=/", "a", "/in?x=/",
+     "Authorization: Basic dTpw\r\n"},
+};
+
+START_TEST(a_websocket_keeps_its_path_and_query)
+{
+    int64_t before = mem_used(MEM_OTHER);
+    for (size_t i = 0; i < ARRAY_LEN(good_ws); i++) {
+        struct http_target t;
+        struct err err;
+        ck_assert_msg(http_target_parse_ws(&t, good_ws[i].text, &err) == 0, "%s", err.text);
+        ck_assert_int_eq(t.tls, good_ws[i].tls);
+        ck_assert_str_eq(t.url, good_ws[i].url);
+        ck_assert_str_eq(t.shown, good_ws[i].shown);
+        ck_assert_str_eq(t.host, good_ws[i].host);
+        ck_assert_str_eq(t.prefix, good_ws[i].path);
+        ck_assert_str_eq(t.authorization, good_ws[i].authorization);
+        http_target_fini(&t);
+    }
+    ck_assert_int_eq(mem_used(MEM_OTHER), before);
+}
+END_TEST
+
+START_TEST(a_websocket_that_cannot_work_is_refused_with_its_text)
+{
+    static const struct {
+        const char *text, *complaint;
+    } cases[] = {
+        {"htp://x", "--output-ws \"htp://x\": unknown scheme \"htp\" (use ws:// or wss://)"},
+        {"https://x", "unknown scheme \"https\""},
+        {"ws://", "no host (write ws://HOST[:PORT][/PATH][?QUERY])"},
+        {"ws://a/#top", "a WebSocket has no fragment"},
+        {"ws://a/b c", "blanks"},
+        {"ws://a:port", "write ws://HOST"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct http_target t;
+        struct err err;
+        ck_assert_int_eq(http_target_parse_ws(&t, cases[i].text, &err), -EINVAL);
+        ck_assert_int_eq(err.status, STATUS_USAGE);
+        ck_assert_msg(strstr(err.text, cases[i].complaint) != NULL, "%s", err.text);
+    }
+}
+END_TEST
+
 START_TEST(a_password_is_never_shown)
 {
     struct http_target t;
@@ -126,6 +180,8 @@ Suite *suite(void)
     const TTest *const tests[] = {
         a_url_is_taken_apart,
         a_url_that_cannot_work_is_refused_with_its_text,
+        a_websocket_keeps_its_path_and_query,
+        a_websocket_that_cannot_work_is_refused_with_its_text,
         a_password_is_never_shown,
         every_allocation_may_fail,
     };

@@ -109,9 +109,9 @@ END_TEST
 
 START_TEST(words_after_input_file_are_files)
 {
-    struct options *o = parsed("--input-file a.gor b.gor c.gor --output-http http://x");
+    struct options *o = parsed("--input-file a.gor b.gor c.gor --output-tcp x:1");
     ck_assert_str_eq(joined(o, "input-file"), "a.gor,b.gor,c.gor");
-    ck_assert_str_eq(joined(o, "output-http"), "http://x");
+    ck_assert_str_eq(joined(o, "output-tcp"), "x:1");
     options_free(o);
     o = parsed("--input-file=a.gor b.gor --input-file c.gor - --output-null");
     ck_assert_str_eq(joined(o, "input-file"), "a.gor,b.gor,c.gor,-");
@@ -420,7 +420,7 @@ END_TEST
 START_TEST(a_bound_option_belongs_to_the_output_before_it)
 {
     struct options *o = parsed("--output-null --to-if port:1 --output-file a --output-file b "
-                               "--to-set-header X:1 --to-if port:2 --output-http c --to-if port:3");
+                               "--to-set-header X:1 --to-if port:2 --output-tcp c --to-if port:3");
     struct options *bound;
     ck_assert_int_eq(options_of_output(&bound, o, "output-file", 1), 0);
     ck_assert_str_eq(joined(bound, "http-if"), "port:2");
@@ -430,8 +430,8 @@ START_TEST(a_bound_option_belongs_to_the_output_before_it)
     ck_assert(!options_given(bound, "http-if"));
     options_free(bound);
     ck_assert_str_eq(options_bound_nth(o, "to-if", "output-null", 0, 0), "port:1");
-    ck_assert_str_eq(options_bound_nth(o, "to-if", "output-http", 0, 0), "port:3");
-    ck_assert_ptr_null(options_bound_nth(o, "to-if", "output-http", 0, 1));
+    ck_assert_str_eq(options_bound_nth(o, "to-if", "output-tcp", 0, 0), "port:3");
+    ck_assert_ptr_null(options_bound_nth(o, "to-if", "output-tcp", 0, 1));
     ck_assert(!options_given(o, "http-if"));
     options_free(o);
 }
