@@ -18,6 +18,7 @@ struct binary_conn {
     struct tcp_link link;
     struct held held;
     size_t sent; /* bytes of the first message that the kernel has taken */
+    bool took_some; /* this connection has */
     int64_t timeout_ns;
     int64_t progress_ns; /* since when the kernel takes nothing of what there is */
 };
@@ -35,7 +36,10 @@ static void lost(struct binary_conn *c, const char *what, int errnum, int64_t no
     tcp_link_lost(&c->link, what, errnum, now_ns);
     if (c->sent > 0)
         held_pop(&c->held, BOOK_FAILED);
+    else if (!c->took_some) /* a new one that is dead: the next would be, too */
+        held_pop_all(&c->held, BOOK_FAILED);
     c->sent = 0;
+    c->took_some = false;
 }
 
 static size_t gather(struct binary_conn *c, struct iovec *iov)
@@ -80,6 +84,7 @@ static bool send_all(struct binary_conn *c, int64_t now_ns)
             lost(c, "connection lost", (int)-n, now_ns);
             return true;
         }
+        c->took_some |= n > 0;
         took(c, (size_t)n);
         c->progress_ns = now_ns;
     }

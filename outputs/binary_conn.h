@@ -2,8 +2,8 @@
 /* One connection to a server of any protocol: payloads in, the same bytes out, in order, with
  * nothing between them. It connects by itself, and again with back-off when the connection breaks.
  * The server cannot tell where a message that was cut went on, so none is sent twice: it has
- * failed, as has what waits while nobody can be connected to. What the kernel has taken counts as
- * delivered. Owned by the output's thread. */
+ * failed, as has what waits while nobody can be connected to, or who is there hangs up at once.
+ * What the kernel has taken counts as delivered. Owned by the output's thread. */
 #pragma once
 
 #include "outputs/conn_set.h"

@@ -289,13 +289,13 @@ static void take_answer(struct ws_conn *c, struct span bytes, int64_t now_ns)
     }
 }
 
-/* True: there may be more to read. */
+/* True when something was read. */
 static bool receive(struct ws_conn *c, int64_t now_ns)
 {
     uint8_t bytes[READ_SIZE];
     for (int i = 0; i < READS_PER_STEP; i++) {
         if (c->fd == -1 || c->state == LEAVING)
-            return true;
+            return i > 0;
         ssize_t n = io_recv(c, bytes, sizeof(bytes));
         if (n == -EAGAIN)
             return i > 0;

@@ -144,11 +144,11 @@ def holds_up_nothing(case):
     done = []
     server = Server(case, lambda connection: sleep_until(lambda: done), rcvbuf=4096)
     case.on_exit(done.append, True)
-    file = recording(case, [b"x" * 4_000_000] * 12, step_ns=50_000_000)
+    file = recording(case, [b"x" * 4_000_000] * 6, step_ns=50_000_000)
     result = case.run("--input-file", file, "--output-binary", f"127.0.0.1:{server.port}",
                       "--output-binary-timeout", "200ms", "--output-when-full", "drop",
                       "--output-null")
-    equal(result.output("output-null")["delivered"], 12, "delivered to the other")
+    equal(result.output("output-null")["delivered"], 6, "delivered to the other")
     account = result.output("output-binary")
     check(account["failed"] + account["dropped_queue"] > 0, f"nothing was lost: {account}")
 
@@ -160,6 +160,18 @@ def unreachable(case):
     within(time.monotonic() - started, 0, 5, "seconds")
     equal(result.output("output-binary")["failed"], 5000, "failed")
     check("cannot connect: Connection refused" in result.stderr, f"not said: {result.stderr}")
+
+
+@test("a peer that accepts and hangs up at once, or ends its side: all is settled, soon")
+def hangs_up(case):
+    for end in (lambda c: reset(c.sock), lambda c: c.sock.close(),
+                lambda c: (c.sock.shutdown(socket.SHUT_WR), server.keep(c))):
+        server = Server(case, end)
+        started = time.monotonic()
+        result = play(case, recording(case, [b"x" * 1000] * 3000), server)
+        within(time.monotonic() - started, 0, 10, "seconds")
+        account = result.output("output-binary")
+        equal(account["delivered"] + account["failed"], 3000, "delivered or failed")
 
 
 @test("a live binary protocol is sent on, and what is sent is not recorded again")
