@@ -56,16 +56,17 @@ struct ws_conn {
     struct ws_sender sender;
 };
 
-static bool is_tls(const struct ws_conn *c)
+/* Bytes pass through libcurl, which owns the socket. */
+static bool is_carried(const struct ws_conn *c)
 {
-    return c->config.target->tls;
+    return http_dialer_carries(c->dialer);
 }
 
 static void hang_up(struct ws_conn *c, enum state next)
 {
     if (c->fd != -1)
         (void)epoll_ctl(c->epfd, EPOLL_CTL_DEL, c->fd, NULL);
-    if (c->fd != -1 && !is_tls(c))
+    if (c->fd != -1 && !is_carried(c))
         close(c->fd);
     c->fd = -1;
     http_dial_free(c->dial);
@@ -114,7 +115,7 @@ static bool watch(struct ws_conn *c, int op, uint32_t events)
 static void dialed(struct ws_conn *c, int64_t now_ns)
 {
     int fd = http_dial_take(c->dial);
-    if (fd >= 0 && !is_tls(c)) {
+    if (fd >= 0 && !is_carried(c)) {
         http_dial_free(c->dial);
         c->dial = NULL;
     }
@@ -179,7 +180,7 @@ static bool dialing(struct ws_conn *c, int64_t now_ns)
 
 static ssize_t io_send(struct ws_conn *c, struct span bytes)
 {
-    if (is_tls(c))
+    if (is_carried(c))
         return http_dial_send(c->dial, bytes.ptr, bytes.len < TLS_RECORD ? bytes.len : TLS_RECORD);
     ssize_t n = send(c->fd, bytes.ptr, bytes.len, MSG_NOSIGNAL | MSG_DONTWAIT);
     return n == -1 ? -errno : n;
@@ -187,7 +188,7 @@ static ssize_t io_send(struct ws_conn *c, struct span bytes)
 
 static ssize_t io_recv(struct ws_conn *c, void *bytes, size_t n)
 {
-    if (is_tls(c))
+    if (is_carried(c))
         return http_dial_recv(c->dial, bytes, n);
     ssize_t got = recv(c->fd, bytes, n, MSG_DONTWAIT);
     return got == -1 ? -errno : got;
@@ -440,7 +441,10 @@ int ws_conn_new(struct conn **connp, const struct ws_conn_config *config)
     struct http_dialer_config dialer = {.target = config->target,
                                         .epfd = c->epfd,
                                         .timeout_ns = TIMEOUT_NS,
-                                        .skip_verify = config->skip_verify};
+                                        .tls = {.skip_verify = config->skip_verify,
+                                                .ca_cert = "",
+                                                .client_cert = "",
+                                                .client_key = ""}};
     if (r == 0)
         r = http_dialer_new(&c->dialer, &dialer);
     if (r < 0) {
