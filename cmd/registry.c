@@ -22,8 +22,7 @@ const struct output_ops *const registry_outputs[] = {
 #if HAVE_KAFKA
     &output_kafka,
 #endif
-    &output_binary,
-    NULL,
+    &output_binary, NULL,
 };
 
 const struct filter_ops *const registry_filters[] = {
