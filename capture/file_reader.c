@@ -20,6 +20,7 @@
 struct entry {
     int64_t key;
     uint64_t seq; /* order in the file */
+    uint64_t end; /* in the recording */
     struct msg *msg;
 };
 
@@ -45,12 +46,33 @@ struct file_reader {
     struct entry *heap; /* smallest first */
     size_t n_heap, cap_heap;
     struct reader_stats stats, counted; /* so much of it is in the books */
+    uint64_t played; /* bytes of the file, as config->playing has them */
 };
 
 static void begin_records(struct file_reader *r)
 {
     record_reader_init(&r->records, MSG_LEN_MAX);
     r->records.mends = r->config->mends;
+}
+
+/* So much there is to play. */
+static void expect(struct file_reader *r)
+{
+    struct playing *playing = r->config->playing;
+    if (!playing)
+        return;
+    atomic_fetch_add(&playing->total, file_stream_size(r->stream));
+    if (!file_stream_is_regular(r->stream))
+        atomic_store(&playing->endless, true);
+}
+
+/* All is played up to there in the file. */
+static void note_played(struct file_reader *r, uint64_t offset)
+{
+    if (!r->config->playing || offset <= r->played)
+        return;
+    atomic_fetch_add_explicit(&r->config->playing->done, offset - r->played, memory_order_relaxed);
+    r->played = offset;
 }
 
 int file_reader_new(struct file_reader **rp, const char *path, const struct reader_config *config,
@@ -71,6 +93,7 @@ int file_reader_new(struct file_reader **rp, const char *path, const struct read
         file_reader_free(r);
         return ret;
     }
+    expect(r);
     *rp = r;
     return 0;
 }
@@ -143,7 +166,7 @@ static bool window_put(struct file_reader *r, struct msg *msg)
         r->max_key = key;
     r->last_key = key;
     size_t i = r->n_heap++;
-    r->heap[i] = (struct entry){.key = key, .seq = r->seq++, .msg = msg};
+    r->heap[i] = (struct entry){.key = key, .seq = r->seq++, .end = r->at, .msg = msg};
     r->window_bytes += msg->len;
     for (; i > 0 && is_before(&r->heap[i], &r->heap[(i - 1) / 2]); i = (i - 1) / 2)
         swap(&r->heap[i], &r->heap[(i - 1) / 2]);
@@ -335,6 +358,8 @@ int file_reader_next(struct file_reader *r, struct err *err)
         end_damage(r, r->at);
         count(r);
         tell_damage(r);
+        if (r->stream)
+            note_played(r, file_stream_size(r->stream));
         forget(r);
     }
     return result;
@@ -359,7 +384,12 @@ int64_t file_reader_first(const struct file_reader *r)
 
 struct msg *file_reader_take(struct file_reader *r)
 {
+    uint64_t end = r->heap[0].end, read = r->at + buf_span(&r->raw).len;
     struct msg *msg = window_take(r);
+    /* of a compressed file, too: the share of what was read that is played by now */
+    if (r->stream && r->config->playing)
+        note_played(r, (uint64_t)((double)file_stream_offset(r->stream) * (double)end /
+                                  (double)(read > end ? read : end)));
     r->taken = true;
     r->stats.records++;
     r->stats.bytes += msg->len;

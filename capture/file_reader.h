@@ -30,6 +30,7 @@ struct reader_config {
     size_t depth; /* records of read-ahead, >= 1 */
     int stop_fd;
     bool quiet; /* damage has been told of in an earlier round */
+    struct playing *playing; /* how far it has come; NULL: nobody asks */
     struct books *books; /* records and damage are counted here */
     bool mends; /* a sound record whose separator alone is damaged is read */
     /* Optional: told of each damage when its end is known, before file_reader_next() returns with

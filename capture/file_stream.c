@@ -41,6 +41,7 @@ struct file_stream {
         size_t start, len;
     } in;
     uint64_t in_offset; /* of in.data[0] in the file */
+    uint64_t size; /* when it was opened */
     uint64_t member; /* where the current member began */
     uint64_t member_out; /* bytes that it has given */
     bool broke, garbled; /* the last result was STREAM_BREAK */
@@ -60,6 +61,7 @@ static int look_at(struct file_stream *s, const char *path, struct err *err)
         return -EISDIR;
     }
     s->regular = S_ISREG(st.st_mode);
+    s->size = st.st_size > 0 ? (uint64_t)st.st_size : 0;
     if (s->regular && strcmp(path, "-") != 0)
         posix_fadvise(s->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
     return 0;
@@ -103,6 +105,11 @@ void file_stream_free(struct file_stream *s)
 bool file_stream_is_regular(const struct file_stream *s)
 {
     return s->regular;
+}
+
+uint64_t file_stream_size(const struct file_stream *s)
+{
+    return s->regular ? s->size : 0;
 }
 
 bool file_stream_is_compressed(const struct file_stream *s)

@@ -27,6 +27,9 @@ bool file_stream_is_regular(const struct file_stream *s);
 /* Once some bytes were read: it is a gzip file. */
 bool file_stream_is_compressed(const struct file_stream *s);
 
+/* Its bytes in all; 0: not a regular file. */
+uint64_t file_stream_size(const struct file_stream *s);
+
 /* Appends the next bytes to out. For a pipe it waits at most wait_ms, or until stop_fd is readable.
  * enum stream_result, or -errno: the file cannot be read on, or -ENOMEM. */
 MUST_CHECK int file_stream_read(struct file_stream *s, struct buf *out, int wait_ms, int stop_fd);

@@ -163,7 +163,10 @@ static int file_open(struct input **inp, const struct input_args *args, struct e
     f->base.ops = &input_file;
     f->config.stop_fd = args->stop_fd;
     f->config.books = args->books;
+    f->config.playing = args->playing;
     int r = read_options(f, args->options, err);
+    if (f->loop && args->playing)
+        atomic_store(&args->playing->endless, true);
     for (size_t i = 0; i < args->n_addresses && r == 0; i++)
         r = read_address(f, args->addresses[i], err);
     if (r == 0)

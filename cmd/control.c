@@ -7,6 +7,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "cmd/progress.h"
 #include "cmd/summary.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -78,13 +79,18 @@ void control_run(struct pipeline *pipe, const struct ledger *ledger, const struc
     c.deadline_ns = limit_ns > 0 ? clock_mono_ns() + limit_ns : INT64_MAX;
     struct pollfd fds[] = {{.fd = pipeline_done_fd(pipe), .events = POLLIN},
                            {.fd = signals_fd, .events = POLLIN}};
+    struct progress progress;
+    progress_begin(&progress, ledger, options);
     while (c.stops < 2) {
-        poll(fds, ARRAY_LEN(fds), timeout_ms_until(c.deadline_ns));
+        int64_t told_ns = progress_tick(&progress, clock_mono_ns());
+        poll(fds, ARRAY_LEN(fds),
+             timeout_ms_until(told_ns < c.deadline_ns ? told_ns : c.deadline_ns));
         if (fds[0].revents)
-            return;
+            break;
         if (fds[1].revents)
             handle_signal(&c);
         if (clock_mono_ns() >= c.deadline_ns)
             stop(&c);
     }
+    progress_end(&progress);
 }

@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "cmd/number.h"
 #include "config.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -24,26 +24,6 @@ void summary_start(void)
 static double seconds(int64_t ns)
 {
     return (double)ns / (double)NS_PER_S;
-}
-
-/* 1234567 as "1,234,567"; by value, so that several fit in one printf. */
-struct number {
-    char text[32];
-};
-
-static struct number grouped(uint64_t n)
-{
-    char digits[24];
-    struct number out = {""};
-    int len = snprintf(digits, sizeof(digits), "%" PRIu64, n);
-    char *p = out.text;
-    for (int i = 0; i < len; i++) {
-        if (i > 0 && (len - i) % 3 == 0)
-            *p++ = ',';
-        *p++ = digits[i];
-    }
-    *p = '\0';
-    return out;
 }
 
 /* A counter and the words that follow its number. */
@@ -292,8 +272,7 @@ void summary_print(const struct ledger *ledger, const struct options *options,
     if (!compose(&text, &len, ledger, as_json, when)) {
         log_error("summary", "no memory for it");
     } else {
-        ssize_t n = write(STDERR_FILENO, text, len);
-        (void)n; /* there is nowhere left to say so */
+        log_block(text, len);
     }
     free(text);
 }

@@ -70,6 +70,7 @@ static int open_input(struct wiring *w, const struct input_ops *ops, const char 
         .n_addresses = n,
         .options = w->options,
         .books = slot->books,
+        .playing = account_playing(account),
         .stop_fd = pipeline_stop_fd(w->pipe),
     };
     slot->limit = *limit;

@@ -21,6 +21,7 @@ struct input_args {
     size_t n_addresses;
     const struct options *options;
     struct books *books; /* the input's page */
+    struct playing *playing; /* of its account; NULL: nobody asks */
     int stop_fd; /* readable when the program is about to stop; never read from it */
 };
 

@@ -51,6 +51,7 @@ struct account {
     struct page *pages;
     struct histogram *lateness, *latency;
     struct pace *pace;
+    struct playing *playing;
     struct exchange_stats *exchanges; /* NULL: not tracked */
     struct account *next;
 };
@@ -89,6 +90,7 @@ static void account_free(struct account *account)
     mem_free(account->lateness);
     mem_free(account->latency);
     mem_free(account->pace);
+    mem_free(account->playing);
     exchange_stats_free(account->exchanges);
     mem_free(account->name);
     mem_free(account);
@@ -116,7 +118,9 @@ struct account *ledger_account(struct ledger *ledger, enum account_kind kind, co
     account->lateness = mem_zalloc(MEM_OTHER, sizeof(*account->lateness));
     account->latency = mem_zalloc(MEM_OTHER, sizeof(*account->latency));
     account->pace = mem_zalloc(MEM_OTHER, sizeof(*account->pace));
-    if (!account->name || !account->lateness || !account->latency || !account->pace) {
+    account->playing = mem_zalloc(MEM_OTHER, sizeof(*account->playing));
+    if (!account->name || !account->lateness || !account->latency || !account->pace ||
+        !account->playing) {
         account_free(account);
         return NULL;
     }
@@ -170,6 +174,11 @@ const char *account_name(const struct account *account)
 struct pace *account_pace(const struct account *account)
 {
     return account->pace;
+}
+
+struct playing *account_playing(const struct account *account)
+{
+    return account->playing;
 }
 
 struct histogram *account_lateness(const struct account *account)

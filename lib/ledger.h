@@ -88,6 +88,14 @@ struct pace {
 /* Written by the output's thread, read by any. */
 struct pace *account_pace(const struct account *account);
 
+/* How much of its recordings an input has played, in bytes of their files. */
+struct playing {
+    atomic_uint_fast64_t done, total;
+    atomic_bool endless; /* nobody knows the total: a pipe, or a loop */
+};
+/* Written by the input's thread, read by any. All zero for inputs that read no files. */
+struct playing *account_playing(const struct account *account);
+
 /* How late messages with a due time reached this output, when it took them. Written by the output's
  * thread, read by any. */
 struct histogram *account_lateness(const struct account *account);

@@ -26,6 +26,14 @@ void log_line(enum log_level level, const char *tag, const char *fmt, ...) PRINT
 #define log_info(tag, ...) log_line(LOG_INFO, (tag), __VA_ARGS__)
 #define log_debug(tag, ...) log_line(LOG_DEBUG, (tag), __VA_ARGS__)
 
+/* Writes text as it is, with one write(2): several lines, such as the summary. */
+void log_block(const char *text, size_t len);
+
+/* On a terminal: text becomes the last line, without a line end, and is written anew below all that
+ * is logged from now on; "" takes it away. At most LOG_STATUS_MAX bytes of it. */
+#define LOG_STATUS_MAX 512
+void log_status(const char *text);
+
 /* Lets a line through at most once a second, for faults that repeat: owned by one thread.
  *     if (log_limit(&self->refused)) log_warn(...); */
 struct log_limit {

@@ -194,8 +194,10 @@ static void dispatch(struct http2_pool *pool, int64_t now_ns)
         struct http_lane *lane = http_lanes_next(pool->work.lanes);
         if (set_version(pool, x) &&
             http2_exchange_begin(x, &pool->work.config, lane, keeps, now_ns) == 0 &&
-            curl_multi_add_handle(pool->multi, x->easy) == CURLM_OK)
+            curl_multi_add_handle(pool->multi, x->easy) == CURLM_OK) {
+            http_work_sent(&pool->work, lane, now_ns);
             continue;
+        }
         give_back(pool, x);
         http_work_fail(&pool->work, lane, BOOK_HTTP_NO_MEMORY);
     }
