@@ -17,6 +17,7 @@
 
 /* Dials kept for the next attempt: making a libcurl handle costs more than using it. */
 #define MAX_SPARE 16
+#define NAMES_LIVE_S 1L /* each handle looks up a name for itself, once in so many seconds */
 
 struct http_dialer {
     struct http_dialer_config config;
@@ -27,7 +28,7 @@ struct http_dialer {
      */
     const char *ca_file;
     bool needs_ca_file;
-    CURLSH *share; /* names looked up, TLS sessions */
+    CURLSH *share; /* TLS sessions */
     struct http_dial *spare;
     size_t n_spare;
 };
@@ -134,8 +135,9 @@ bool http_dial_set_up(void *easy, const struct http_dialer_config *config)
            curl_easy_setopt(easy, CURLOPT_HTTPPROXYTUNNEL, 1L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L) == CURLE_OK &&
-           /* all addresses of a name are used, not always the first one */
+           /* all addresses of a name are used, not always the first one, nor one for long */
            curl_easy_setopt(easy, CURLOPT_DNS_SHUFFLE_ADDRESSES, 1L) == CURLE_OK &&
+           curl_easy_setopt(easy, CURLOPT_DNS_CACHE_TIMEOUT, NAMES_LIVE_S) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                             (long)(config->timeout_ns / NS_PER_MS)) == CURLE_OK &&
            curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, verify) == CURLE_OK &&
@@ -214,10 +216,8 @@ int http_dialer_new(struct http_dialer **dialerp, const struct http_dialer_confi
     dialer->carries = config->target->tls || proxy_is_tls();
     dialer->ca_file = system_ca_file(&config->tls);
     dialer->share = curl_share_init();
-    if (!dialer->share ||
-        curl_share_setopt(dialer->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS) != CURLSHE_OK ||
-        curl_share_setopt(dialer->share, CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION) !=
-            CURLSHE_OK) {
+    if (!dialer->share || curl_share_setopt(dialer->share, CURLSHOPT_SHARE,
+                                            CURL_LOCK_DATA_SSL_SESSION) != CURLSHE_OK) {
         http_dialer_free(dialer);
         return -ENOMEM;
     }

@@ -125,12 +125,12 @@ class Target:
     is answered by RST), "close" (one request per connection). answer: bytes, or what makes them from
     the request's."""
 
-    def __init__(self, case, delay=0.0, mode="answer", answer=None, port=0):
+    def __init__(self, case, delay=0.0, mode="answer", answer=None, port=0, host="127.0.0.1"):
         self.delay, self.mode = delay, mode
         self.answer = answer or b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
         self.arrivals = []
         self.connections = 0
-        self.socket = socket.create_server(("127.0.0.1", port), backlog=512)
+        self.socket = socket.create_server((host, port), backlog=512)
         self.port = self.socket.getsockname()[1]
         self.stop = False
         self.selector = selectors.DefaultSelector()

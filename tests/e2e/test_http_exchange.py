@@ -6,7 +6,7 @@ import threading
 import time
 
 import gor
-from harness import check, equal, free_port, main, test, within
+from harness import check, equal, free_port, main, need, need_root, test, within
 from servers import Nginx, Target
 
 START = 1_700_000_000_000_000_000
@@ -280,6 +280,22 @@ def rude(case):
     check(out["dropped_queue"] > 100, f"dropped: {out['dropped_queue']}")
     equal(out["delivered"] + out["dropped_queue"], 200, "fates")
     equal(len(gor.requests(gor.parse(result.stdout))), 200, "beside it nothing is missing")
+
+
+@test("all addresses of a name are used, not always the first one")
+def addresses(case):
+    need_root()
+    need("unshare")
+    one = Target(case, host="127.0.0.2")
+    two = Target(case, host="127.0.0.3", port=one.port)
+    hosts = case.write("hosts", "127.0.0.2 twice.example\n127.0.0.3 twice.example\n")
+    mount = f"mount --bind {hosts} /etc/hosts && exec \"$@\""
+    result = case.run("--input-file", file_of(case, gets(64), conns=64), "--output-http",
+                      f"http://twice.example:{one.port}", "--recognize-tcp-sessions",
+                      prefix=("unshare", "-m", "sh", "-c", mount, "sh"))
+    equal(result.output("output-http")["delivered"], 64, "delivered")
+    equal(one.connections + two.connections, 64, "connections")
+    within(one.connections, 10, 54, "connections to the first address")
 
 
 @test("bad recordings: nothing in them, no Host, absolute targets, CONNECT, no HTTP: told by name")
