@@ -5,19 +5,16 @@
 #include <time.h>
 
 #define FRACTION_DIGITS 9
-/* So that no sum overflows. */
-#define YEAR_MIN 1678
-#define YEAR_MAX 2261
+/* What int64_t nanoseconds reach. */
+#define YEAR_MIN 1677
+#define YEAR_MAX 2262
 
 size_t moment_format(char out[MOMENT_TEXT_MAX], int64_t ns, int digits)
 {
     struct tm tm;
     int64_t fraction = ns % NS_PER_S;
-    if (fraction < 0)
-        fraction += NS_PER_S;
-    time_t s = (time_t)((ns - fraction) / NS_PER_S);
-    if (ns < INT64_MIN + NS_PER_S) /* where the difference overflows */
-        s = (time_t)(ns / NS_PER_S - 1);
+    time_t s = (time_t)(ns / NS_PER_S - (fraction < 0));
+    fraction += fraction < 0 ? NS_PER_S : 0;
     gmtime_r(&s, &tm);
     size_t n = strftime(out, MOMENT_TEXT_MAX, "%Y-%m-%dT%H:%M:%S", &tm);
     for (int i = digits; i < FRACTION_DIGITS; i++)
@@ -102,6 +99,14 @@ bool moment_parse(struct span text, int64_t *ns)
     if (text.len > 0)
         return false;
     int64_t s = (int64_t)timegm(&tm) - (int64_t)hours * 3600 - (int64_t)minutes * 60;
-    *ns = s * NS_PER_S + fraction;
+    /* the first moments of all lie in a second that does not begin in range */
+    if (s < 0 && fraction > 0) {
+        s++;
+        fraction -= NS_PER_S;
+    }
+    int64_t sum;
+    if (__builtin_mul_overflow(s, NS_PER_S, &sum) || __builtin_add_overflow(sum, fraction, &sum))
+        return false;
+    *ns = sum;
     return true;
 }

@@ -171,7 +171,7 @@ int selection_feed(struct selection *s, const struct msg *msg)
         msg_unref(msg);
         return r;
     }
-    bool kept = fates_get(s->fates, msg_id(msg)) == FATE_KEEP;
+    bool kept = !selection_judges(s) || fates_get(s->fates, msg_id(msg)) == FATE_KEEP;
     return kept && verdict != VERDICT_DROP ? keep(s, msg) : drop(s, msg);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The filters of a capture, asked about records: redaction, then those that judge, then those that
  * change, as in a run. A response shares its request's fate; one whose request was not among the
- * records before it is dropped. Owned by one thread. */
+ * records before it is dropped when anything judges. Owned by one thread. */
 #pragma once
 
 #include "tools/job.h"

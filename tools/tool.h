@@ -14,7 +14,7 @@ struct tool;
 /* What a tool is run with; all borrowed. */
 struct tool_args {
     const struct tool *tool;
-    const struct options *options;
+    struct options *options;
     const struct filter_ops *const *filters; /* of this build, in the order to be asked */
     size_t n_filters;
 };

@@ -4,7 +4,8 @@
 #include <string.h>
 
 const struct tool *const tools[] = {
-    &tool_stat, &tool_cat, &tool_grep, &tool_cut, &tool_merge, &tool_verify, &tool_repair, NULL,
+    &tool_stat,   &tool_cat,    &tool_grep,    &tool_cut, &tool_merge,
+    &tool_verify, &tool_repair, &tool_convert, NULL,
 };
 
 enum tool_bit {
