@@ -18,6 +18,7 @@ struct metric {
     uint64_t (*count)(const struct account *a); /* NULL: a time, of so large a share of answers: */
     double share;
     bool any_output; /* not only those that get answers */
+    bool compares; /* of the comparison, as a share of the pairs */
 };
 
 struct assertion {
@@ -60,6 +61,16 @@ static uint64_t answers(const struct account *a)
     return histogram_count(account_latency(a));
 }
 
+static uint64_t different(const struct account *a)
+{
+    return account_sum(a, BOOK_DIFFERENT);
+}
+
+static uint64_t status_changes(const struct account *a)
+{
+    return account_sum(a, BOOK_STATUS_CHANGES);
+}
+
 static const struct metric metrics[] = {
     {.name = "errors", .count = errors},
     {.name = "lost", .count = lost, .any_output = true},
@@ -67,6 +78,8 @@ static const struct metric metrics[] = {
     {.name = "5xx", .count = status_5xx},
     {.name = "timeouts", .count = timeouts},
     {.name = "answers", .count = answers},
+    {.name = "diff", .count = different, .compares = true},
+    {.name = "status-changes", .count = status_changes, .compares = true},
     {.name = "p50", .share = 0.5},
     {.name = "p90", .share = 0.9},
     {.name = "p95", .share = 0.95},
@@ -111,10 +124,11 @@ static int parse(struct assertion *a, const char *text, struct err *err)
     const char *p = text + name_len;
     *a = (struct assertion){.metric = find_metric(span_of(text, name_len))};
     if (!a->metric)
-        return err_usage(err,
-                         "--" OPTION " \"%s\": at character 1: expected errors, lost, 4xx, 5xx, "
-                         "timeouts, answers, p50, p90, p95, p99, p99.9, p99.99 or max",
-                         text);
+        return err_usage(
+            err,
+            "--" OPTION " \"%s\": at character 1: expected errors, lost, 4xx, 5xx, "
+            "timeouts, answers, diff, status-changes, p50, p90, p95, p99, p99.9, p99.99 or max",
+            text);
     if (*p == '\0')
         return err_usage(err,
                          "--" OPTION " \"%s\": at character %zu: expected >, >=, < or <=", text,
@@ -127,6 +141,17 @@ static int parse(struct assertion *a, const char *text, struct err *err)
         return err_usage(err, "--" OPTION " \"%s\": at character %zu: expected %s", text,
                          (size_t)(p - text) + 1, expected);
     return 0;
+}
+
+bool fail_on_compares(const struct options *options)
+{
+    const char *text;
+    for (size_t i = 0; (text = options_nth(options, OPTION, i)); i++) {
+        const struct metric *metric = find_metric(span_of(text, strcspn(text, "<>")));
+        if (metric && metric->compares)
+            return true;
+    }
+    return false;
 }
 
 int fail_on_check(const struct options *options, struct err *err)
@@ -180,10 +205,18 @@ static struct finding judge(const struct assertion *a, const struct account *out
         return f;
     }
     f.n = a->metric->count(out);
-    f.all = account_sum(out, BOOK_DELIVERED) + lost(out);
+    f.all = a->metric->compares ? account_sum(out, BOOK_COMPARED)
+                                : account_sum(out, BOOK_DELIVERED) + lost(out);
     double share = f.all > 0 ? (double)f.n / (double)f.all : 0;
-    f.holds = !breaks(a, a->is_share ? share : (double)f.n);
+    f.no_answer = a->metric->compares && f.all == 0;
+    f.holds = !f.no_answer && !breaks(a, a->is_share ? share : (double)f.n);
     return f;
+}
+
+static bool is_meant(const struct metric *metric, const struct account *out)
+{
+    bool compares = strcmp(account_name(out), "compare") == 0;
+    return metric->compares ? compares : metric->any_output || gets_answers(out);
 }
 
 /* All of them, at all outputs that they ask about. */
@@ -199,7 +232,7 @@ static void judge_all(const struct ledger *ledger, const struct options *options
         (void)r;
         const struct account *out;
         for (size_t k = 0; (out = ledger_nth(ledger, ACCOUNT_OUTPUT, k)); k++)
-            if (a.metric->any_output || gets_answers(out)) {
+            if (is_meant(a.metric, out)) {
                 struct finding f = judge(&a, out, text);
                 tell(&f, arg);
             }
@@ -213,7 +246,12 @@ static void log_finding(const struct finding *f, void *arg)
     *holds &= f->holds;
     if (f->holds)
         return;
-    if (f->no_answer)
+    if (f->no_answer && f->metric->compares)
+        log_error(NULL,
+                  "--" OPTION " \"%s\": no answer was compared: there were no recorded responses, "
+                  "no answers, or not to the same requests",
+                  f->text);
+    else if (f->no_answer)
         log_error(NULL, "--" OPTION " \"%s\": %s got no answer", f->text, name);
     else if (!f->metric->count)
         log_error(NULL, "--" OPTION " \"%s\": %s of %s is %.3f ms", f->text, metric, name,

@@ -9,6 +9,9 @@
 #include "lib/ledger.h"
 #include "lib/options.h"
 
+/* Is anything asked about the comparison of answers? */
+bool fail_on_compares(const struct options *options);
+
 /* At the start: can all be understood, and is there what they ask about? */
 MUST_CHECK int fail_on_check(const struct options *options, struct err *err);
 

@@ -42,28 +42,28 @@ static int tell(const struct err *err)
 }
 
 /* Writes the reports on a run that ended so; its exit status may be another then. */
-static int report(struct reporting *reports, const struct ledger *ledger, int status,
-                  const struct err *why)
+static int report(struct reporting *reports, const struct ledger *ledger,
+                  const struct comparison *comparison, int status, const struct err *why)
 {
     struct err err;
-    if (reporting_write(reports, ledger, (enum exit_status)status, why ? why->text : NULL, &err) ==
-        0)
+    if (reporting_write(reports, ledger, comparison, (enum exit_status)status,
+                        why ? why->text : NULL, &err) == 0)
         return status;
     return tell(&err);
 }
 
-static int run(struct pipeline *pipe, struct ledger *ledger, struct reporting *reports,
+static int run(const struct wired *wired, struct ledger *ledger, struct reporting *reports,
                const struct options *options)
 {
     struct err err;
-    summary_start();
-    if (pipeline_start(pipe, &err) < 0)
-        return report(reports, ledger, tell(&err), &err);
-    control_run(pipe, ledger, options);
-    int r = pipeline_join(pipe, &err);
+    summary_start(wired->comparison);
+    if (pipeline_start(wired->pipe, &err) < 0)
+        return report(reports, ledger, wired->comparison, tell(&err), &err);
+    control_run(wired->pipe, ledger, options);
+    int r = pipeline_join(wired->pipe, &err);
     summary_print(ledger, options, SUMMARY_END);
     int status = r < 0 ? tell(&err) : (int)judge(ledger, options);
-    status = report(reports, ledger, status, r < 0 ? &err : NULL);
+    status = report(reports, ledger, wired->comparison, status, r < 0 ? &err : NULL);
     if (r == -ETIMEDOUT)
         _exit(status); /* a thread still uses what would be freed */
     return status;
@@ -73,11 +73,11 @@ static int run_wired(struct ledger *ledger, struct reporting *reports,
                      const struct options *options)
 {
     struct err err;
-    struct pipeline *pipe;
-    if (wire(&pipe, ledger, options, &err) < 0)
+    struct wired wired;
+    if (wire(&wired, ledger, options, &err) < 0)
         return tell(&err);
-    int status = run(pipe, ledger, reports, options);
-    pipeline_free(pipe);
+    int status = run(&wired, ledger, reports, options);
+    wired_free(&wired);
     return status;
 }
 

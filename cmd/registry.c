@@ -11,13 +11,14 @@ const struct input_ops *const registry_inputs[] = {
 };
 
 const struct output_ops *const registry_outputs[] = {
-    &output_stdout, &output_null, &output_tcp,
+    &output_stdout, &output_null,
+    &output_tcp,
 #if HAVE_HTTP
     &output_ws,
 #endif
     &output_file,
 #if HAVE_HTTP
-    &output_http,
+    &output_http,   &output_baseline,
 #endif
 #if HAVE_KAFKA
     &output_kafka,

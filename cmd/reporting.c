@@ -59,12 +59,14 @@ int reporting_open(struct reporting **rp, const struct options *options, int arg
     return 0;
 }
 
-int reporting_write(struct reporting *r, const struct ledger *ledger, enum exit_status status,
-                    const char *error, struct err *err)
+int reporting_write(struct reporting *r, const struct ledger *ledger,
+                    const struct comparison *comparison, enum exit_status status, const char *error,
+                    struct err *err)
 {
     if (r->n_files == 0)
         return 0;
     json_t *command = command_line_json(r->argc, r->argv);
+    bool compares = comparison && comparison_tells(comparison);
     const struct report_facts facts = {
         .version = REFRAIN_VERSION,
         .command = command,
@@ -76,8 +78,10 @@ int reporting_write(struct reporting *r, const struct ledger *ledger, enum exit_
         .error = error,
         .ledger = ledger,
         .assertions = fail_on_json(ledger, r->options),
+        .comparison = compares ? comparison_json(comparison) : NULL,
     };
-    json_t *report = command && facts.assertions ? report_json(&facts) : NULL;
+    bool whole = command && facts.assertions && (facts.comparison || !compares);
+    json_t *report = whole ? report_json(&facts) : NULL;
     int rc = 0;
     for (size_t i = 0; i < r->n_files; i++) {
         struct err one;
@@ -90,6 +94,7 @@ int reporting_write(struct reporting *r, const struct ledger *ledger, enum exit_
     json_decref(report);
     json_decref(command);
     json_decref(facts.assertions);
+    json_decref(facts.comparison);
     return rc;
 }
 

@@ -15,9 +15,11 @@
 #include "report/json_account.h"
 
 static int64_t started_ns;
+static const struct comparison *comparison;
 
-void summary_start(void)
+void summary_start(const struct comparison *compared)
 {
+    comparison = compared;
     started_ns = clock_mono_ns();
 }
 
@@ -197,6 +199,48 @@ static void print_output(FILE *f, const struct account *a)
     print_pace(f, a);
 }
 
+#define LOCATIONS_SHOWN 10
+
+static void print_location(FILE *f, const struct shown_location *l)
+{
+    static const char *const words[DIFFERENCE_KINDS] = {"", " of another type", " missing",
+                                                        " added"};
+    fprintf(f, "    %s %s%s%s\n", grouped(l->count).text, l->name, words[l->kind],
+            l->is_noise ? " (noise)" : "");
+}
+
+static void print_comparison(FILE *f)
+{
+    struct comparison_totals t = comparison_totals(comparison);
+    struct shown_location locations[LOCATIONS_SHOWN];
+    fprintf(f, "comparison with %s\n  %s answers compared = %s equal + %s different",
+            t.without_recorded ? "the baseline" : "what was recorded", grouped(t.pairs).text,
+            grouped(t.equal).text, grouped(t.different).text);
+    if (t.only_noise > 0)
+        fprintf(f, " + %s with noise only", grouped(t.only_noise).text);
+    fputc('\n', f);
+    const struct {
+        uint64_t n;
+        const char *words;
+    } rest[] = {
+        {t.status_changes, "with another status"},
+        {t.cut, "of them compared as far as they were not cut"},
+        {t.lost[LOSS_UNANSWERED], "recorded responses without an answer"},
+        {t.lost[LOSS_UNRECORDED], "answers without a recorded response"},
+        {t.lost[LOSS_CROWDED], "of these for want of room to wait"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rest); i++)
+        if (rest[i].n > 0)
+            fprintf(f, "  %s %s\n", grouped(rest[i].n).text, rest[i].words);
+    size_t n = comparison_locations(comparison, locations, LOCATIONS_SHOWN);
+    if (n > 0)
+        fprintf(f, "  where they differ:\n");
+    for (size_t i = 0; i < n && i < LOCATIONS_SHOWN; i++)
+        print_location(f, &locations[i]);
+    if (n > LOCATIONS_SHOWN)
+        fprintf(f, "    and %s more (--summary json)\n", grouped(n - LOCATIONS_SHOWN).text);
+}
+
 static void print_text(FILE *f, const struct ledger *ledger, enum summary_when when)
 {
     char breach[256];
@@ -207,6 +251,8 @@ static void print_text(FILE *f, const struct ledger *ledger, enum summary_when w
         print_input(f, a);
     for (size_t i = 0; (a = ledger_nth(ledger, ACCOUNT_OUTPUT, i)); i++)
         print_output(f, a);
+    if (comparison && comparison_tells(comparison))
+        print_comparison(f);
     if (regex_gave_up() > 0)
         fprintf(f, "%s matches of regular expressions took too long and gave up\n",
                 grouped(regex_gave_up()).text);
@@ -241,6 +287,8 @@ static bool print_json(FILE *f, const struct ledger *ledger, enum summary_when w
     put_integer(&o, "regex_gave_up", regex_gave_up());
     put(&o, "inputs", json_accounts(ledger, ACCOUNT_INPUT));
     put(&o, "outputs", json_accounts(ledger, ACCOUNT_OUTPUT));
+    if (comparison && comparison_tells(comparison))
+        put(&o, "comparison", comparison_json(comparison));
     /* json_dumps() can lose a part of the text without saying so; a stream remembers it */
     bool done = o.json && json_dumpf(o.json, f, JSON_COMPACT | JSON_REAL_PRECISION(9)) == 0 &&
                 fputc('\n', f) != EOF;

@@ -2,6 +2,7 @@
 /* The ledger, told to a person (text) or a program (--summary json), on stderr. */
 #pragma once
 
+#include "compare/comparison.h"
 #include "lib/ledger.h"
 #include "lib/options.h"
 
@@ -10,8 +11,9 @@ enum summary_when {
     SUMMARY_END = 1,
 };
 
-/* Starts the clock that the summary's duration is measured with. */
-void summary_start(void);
+/* Starts the clock that the summary's duration is measured with. comparison, if not NULL, is
+ * borrowed for all summaries, which tell of it. */
+void summary_start(const struct comparison *comparison);
 /* Any thread. */
 void summary_print(const struct ledger *ledger, const struct options *options,
                    enum summary_when when);

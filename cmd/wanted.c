@@ -196,6 +196,8 @@ int wanted_read(struct wanted_outputs *all, const struct options *options, struc
         rc = read_split(&r);
     if (rc == 0)
         rc = read_among(&r);
+    for (size_t i = 0; i < all->n; i++) /* the baseline is asked whatever the target is */
+        all->wanted[i].aside |= all->wanted[i].ops->baseline;
     for (size_t i = 0; i < all->n && rc == 0; i++)
         rc = read_limit(&r, &all->wanted[i]);
     return rc == 0 ? check_weights(&r) : rc;

@@ -7,6 +7,7 @@
 
 #include "cmd/registry.h"
 #include "cmd/wanted.h"
+#include "cmd/wire_compare.h"
 #include "cmd/wire_self.h"
 #include "config.h"
 #include "lib/limit.h"
@@ -33,6 +34,7 @@ struct wiring {
     struct opened_input inputs[64];
     struct wanted_outputs outputs;
     struct output *opened[ROUTE_OUTPUTS_MAX]; /* as wanted; the pipeline's */
+    struct comparing comparing;
 };
 
 /* The address of one value of an option, without its limit. *copy is to be freed. */
@@ -195,10 +197,7 @@ static int open_output(struct wiring *w, const struct wanted *wanted, struct out
 
 static bool wants_answers(const struct wiring *w)
 {
-    bool compares = false;
-    for (size_t i = 0; i < w->outputs.n; i++)
-        compares |= w->outputs.wanted[i].ops->compares;
-    return compares || options_bool(w->options, "output-http-track-response");
+    return w->comparing.out || options_bool(w->options, "output-http-track-response");
 }
 
 /* What is answered is redacted and decoded as what was recorded. */
@@ -209,7 +208,7 @@ static int track_answers(struct wiring *w, const struct wanted *wanted, struct o
     struct account *account = ledger_account(w->ledger, ACCOUNT_INPUT, label);
     struct books *books = account ? account_page(account) : NULL;
     struct answer_rules rules = {
-        .to_all = options_bool(w->options, "output-http-track-response"),
+        .to_all = !wanted->ops->baseline && options_bool(w->options, "output-http-track-response"),
         .max_len = options_size(w->options, "output-http-response-buffer"),
     };
     if (!books)
@@ -221,7 +220,10 @@ static int track_answers(struct wiring *w, const struct wanted *wanted, struct o
         return r;
     if (rules.chain)
         filter_chain_count(rules.chain, books);
-    return pipeline_track_answers(w->pipe, out, &rules, books, w->err);
+    r = pipeline_track_answers(w->pipe, out, &rules, books, w->err);
+    if (r == 0 && wanted->ops->baseline)
+        compare_set_baseline(w->comparing.out, out->number);
+    return r;
 }
 
 static int open_outputs(struct wiring *w)
@@ -235,6 +237,8 @@ static int open_outputs(struct wiring *w)
     int r = 0;
     for (size_t i = 0; i < all->n && r == 0; i++)
         r = open_output(w, &all->wanted[i], &w->opened[i]);
+    if (r == 0 && wire_compare_wanted(w->options, all))
+        r = wire_compare(&w->comparing, w->pipe, w->ledger, w->options, all, w->err);
     for (size_t i = 0; i < all->n && r == 0; i++)
         if (all->wanted[i].ops->answers && wants_answers(w))
             r = track_answers(w, &all->wanted[i], w->opened[i]);
@@ -345,8 +349,7 @@ static int open_all(struct wiring *w)
     return r;
 }
 
-int wire(struct pipeline **pipep, struct ledger *ledger, const struct options *options,
-         struct err *err)
+int wire(struct wired *wired, struct ledger *ledger, const struct options *options, struct err *err)
 {
     struct wiring *w = mem_zalloc(MEM_OTHER, sizeof(*w));
     if (!w)
@@ -363,13 +366,20 @@ int wire(struct pipeline **pipep, struct ledger *ledger, const struct options *o
         r = open_all(w);
     if (r == 0) {
         wanted_tell_shares(&w->outputs);
-        *pipep = w->pipe;
+        *wired = (struct wired){.pipe = w->pipe, .comparison = w->comparing.comparison};
     } else {
         for (size_t i = 0; i < w->n_inputs; i++)
             if (w->inputs[i].in)
                 w->inputs[i].in->ops->close(w->inputs[i].in);
         pipeline_free(w->pipe);
+        comparison_free(w->comparing.comparison);
     }
     mem_free(w);
     return r;
+}
+
+void wired_free(struct wired *wired)
+{
+    pipeline_free(wired->pipe);
+    comparison_free(wired->comparison);
 }

@@ -3,12 +3,20 @@
  * knows all folders (through the registry). */
 #pragma once
 
+#include "compare/comparison.h"
 #include "lib/err.h"
 #include "lib/ledger.h"
 #include "lib/options.h"
 #include "lib/pipeline.h"
 
+struct wired {
+    struct pipeline *pipe;
+    struct comparison *comparison; /* of answers; NULL: not asked for */
+};
+
 /* A pipeline ready to start, its accounts in ledger. options and ledger must outlive it. Main
  * thread. On failure nothing stays open. */
-MUST_CHECK int wire(struct pipeline **pipep, struct ledger *ledger, const struct options *options,
+MUST_CHECK int wire(struct wired *wired, struct ledger *ledger, const struct options *options,
                     struct err *err);
+/* The pipeline's threads must have ended or never been started. */
+void wired_free(struct wired *wired);

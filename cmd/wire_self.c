@@ -77,7 +77,7 @@ static bool captures(const struct raw_address *raw, const struct endpoint *e)
     return is_local(e);
 }
 
-static int check_address(const struct options *options, const char *value,
+static int check_address(const struct options *options, const char *option, const char *value,
                          const struct http_target *target, const struct endpoint *e,
                          struct err *err)
 {
@@ -89,22 +89,22 @@ static int check_address(const struct options *options, const char *value,
         if (raw_address_parse(&raw, input, file, &ignored) < 0 || !captures(&raw, e))
             continue;
         return err_usage(err,
-                         "--output-http \"%s\": %s is the server that --input-raw \"%s\" captures: "
+                         "--%s \"%s\": %s is the server that --input-raw \"%s\" captures: "
                          "it would get every request twice (--allow-self allows it)",
-                         value, target->shown, input);
+                         option, value, target->shown, input);
     }
     return 0;
 }
 
-static int check_target(const struct options *options, const char *value, const char *address,
-                        struct err *err)
+static int check_target(const struct options *options, const char *option, const char *value,
+                        const char *address, struct err *err)
 {
     struct http_target target;
     struct net_name name;
     struct net_addrs addrs;
     struct err ignored; /* what cannot be parsed or found, opening the output says better */
     char text[NET_HOST_MAX + 16];
-    if (http_target_parse(&target, address, &ignored) < 0)
+    if (http_target_parse(&target, option, address, &ignored) < 0)
         return 0;
     const char *authority = target.host;
     const char *tail = strrchr(authority, ']') ? strrchr(authority, ']') : authority;
@@ -113,34 +113,40 @@ static int check_target(const struct options *options, const char *value, const 
                      : target.tls      ? ":443"
                                        : ":80");
     int r = 0;
-    if (n > 0 && (size_t)n < sizeof(text) && net_parse(&name, "output-http", text, &ignored) == 0 &&
-        net_resolve(&addrs, &name, "output-http", &ignored) == 0)
+    if (n > 0 && (size_t)n < sizeof(text) && net_parse(&name, option, text, &ignored) == 0 &&
+        net_resolve(&addrs, &name, option, &ignored) == 0)
         for (size_t i = 0; i < addrs.n && r == 0; i++) {
             struct endpoint e = endpoint_of((const struct sockaddr *)&addrs.addr[i].ss);
-            r = check_address(options, value, &target, &e, err);
+            r = check_address(options, option, value, &target, &e, err);
         }
     http_target_fini(&target);
     return r;
 }
 
-int wire_check_self(const struct options *options, struct err *err)
+static int check_option(const struct options *options, const char *option, struct err *err)
 {
     const char *value;
     int r = 0;
-    if (options_bool(options, "allow-self") || !options_nth(options, "input-raw", 0))
-        return 0;
-    for (size_t i = 0; r == 0 && (value = options_nth(options, "output-http", i)); i++) {
+    for (size_t i = 0; r == 0 && (value = options_nth(options, option, i)); i++) {
         struct limit limit;
         struct err ignored;
         size_t len;
-        if (limit_parse("output-http", value, &len, &limit, &ignored) < 0)
+        if (limit_parse(option, value, &len, &limit, &ignored) < 0)
             continue;
         char *address = mem_strdup(MEM_OTHER, value);
         if (!address)
-            return err_sys(err, ENOMEM, "--output-http");
+            return err_sys(err, ENOMEM, "--%s", option);
         address[len] = '\0';
-        r = check_target(options, value, address, err);
+        r = check_target(options, option, value, address, err);
         mem_free(address);
     }
     return r;
+}
+
+int wire_check_self(const struct options *options, struct err *err)
+{
+    if (options_bool(options, "allow-self") || !options_nth(options, "input-raw", 0))
+        return 0;
+    int r = check_option(options, "output-http", err);
+    return r == 0 ? check_option(options, "compare-with", err) : r;
 }

@@ -5,6 +5,7 @@
 #include "lib/err.h"
 #include "lib/options.h"
 
-/* An --output-http whose target is captured by an --input-raw of this host is an error, unless
+/* An --output-http or --compare-with whose target is captured by an --input-raw of this host is an
+ * error, unless
  * --allow-self. May ask DNS. Main thread. */
 MUST_CHECK int wire_check_self(const struct options *options, struct err *err);

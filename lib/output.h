@@ -49,6 +49,7 @@ struct output_ops {
     const char *option; /* "output-http" */
     bool is_switch; /* the option takes no address: --output-stdout */
     bool answers; /* it gets some */
+    bool baseline; /* they are for comparing only; it is aside from any split */
     bool compares; /* it gets every answer, whether the other outputs do or not */
     bool requests_only; /* responses need not be queued for it: the pipeline counts them skipped */
 

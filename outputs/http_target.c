@@ -18,9 +18,9 @@ struct kind {
     const char *form; /* how to write it */
 };
 
-static const struct kind kind_http = {"--output-http", "http", "https", false,
+static const struct kind kind_http = {NULL /* of several */, "http", "https", false,
                                       "http://HOST[:PORT][/PREFIX]"};
-static const struct kind kind_ws = {"--output-ws", "ws", "wss", true,
+static const struct kind kind_ws = {"output-ws", "ws", "wss", true,
                                     "ws://HOST[:PORT][/PATH][?QUERY]"};
 
 /* The text between the parts' borders; spans point into it. */
@@ -152,7 +152,7 @@ static int check_scheme(struct http_target *t, const struct kind *kind, struct s
     t->tls = span_eq_nocase(scheme, span_str(kind->tls));
     if (t->tls || !scheme.ptr || span_eq_nocase(scheme, span_str(kind->plain)))
         return 0;
-    return err_usage(err, "%s \"%s\": unknown scheme \"%.*s\" (use %s:// or %s://)", kind->option,
+    return err_usage(err, "--%s \"%s\": unknown scheme \"%.*s\" (use %s:// or %s://)", kind->option,
                      text, (int)scheme.len, (const char *)scheme.ptr, kind->plain, kind->tls);
 }
 
@@ -160,16 +160,16 @@ static int check_path(const struct kind *kind, struct span path, const char *tex
 {
     for (size_t i = 0; i < path.len; i++) {
         if (path.ptr[i] == '#' && kind->query)
-            return err_usage(err, "%s \"%s\": a WebSocket has no fragment (write %s)", kind->option,
-                             text, kind->form);
+            return err_usage(err, "--%s \"%s\": a WebSocket has no fragment (write %s)",
+                             kind->option, text, kind->form);
         if ((path.ptr[i] == '?' || path.ptr[i] == '#') && !kind->query)
             return err_usage(err,
-                             "%s \"%s\": a query or fragment cannot be put in front of paths "
+                             "--%s \"%s\": a query or fragment cannot be put in front of paths "
                              "(write %s)",
                              kind->option, text, kind->form);
         if (path.ptr[i] <= ' ' || path.ptr[i] >= 0x7f)
             return err_usage(err,
-                             "%s \"%s\": a path may not hold blanks, control or other "
+                             "--%s \"%s\": a path may not hold blanks, control or other "
                              "than ASCII characters (write them as %%XX)",
                              kind->option, text);
     }
@@ -182,14 +182,14 @@ static int check_host(const struct http_target *t, const struct kind *kind, cons
 {
     CURLU *url = curl_url();
     if (!url)
-        return err_sys(err, ENOMEM, "%s \"%s\"", kind->option, text);
+        return err_sys(err, ENOMEM, "--%s \"%s\"", kind->option, text);
     CURLUcode r = curl_url_set(url, CURLUPART_URL, t->url, 0);
     curl_url_cleanup(url);
     if (r == CURLUE_OUT_OF_MEMORY)
-        return err_sys(err, ENOMEM, "%s \"%s\"", kind->option, text);
+        return err_sys(err, ENOMEM, "--%s \"%s\"", kind->option, text);
     if (r != CURLUE_OK)
-        return err_usage(err, "%s \"%s\": %s (write %s)", kind->option, text, curl_url_strerror(r),
-                         kind->form);
+        return err_usage(err, "--%s \"%s\": %s (write %s)", kind->option, text,
+                         curl_url_strerror(r), kind->form);
     return 0;
 }
 
@@ -223,11 +223,11 @@ static int parse(struct http_target *target, const struct kind *kind, const char
     split(&parts, text);
     int r = check_scheme(&t, kind, parts.scheme, text, err);
     if (r == 0 && (parts.host.len == 0 || parts.host.ptr[0] == ':'))
-        r = err_usage(err, "%s \"%s\": no host (write %s)", kind->option, text, kind->form);
+        r = err_usage(err, "--%s \"%s\": no host (write %s)", kind->option, text, kind->form);
     if (r == 0)
         r = check_path(kind, parts.path, text, err);
     if (r == 0 && fill(&t, kind, &parts) < 0)
-        r = err_sys(err, ENOMEM, "%s \"%s\"", kind->option, text);
+        r = err_sys(err, ENOMEM, "--%s \"%s\"", kind->option, text);
     if (r == 0)
         r = check_host(&t, kind, text, err);
     if (r < 0)
@@ -237,9 +237,12 @@ static int parse(struct http_target *target, const struct kind *kind, const char
     return r;
 }
 
-int http_target_parse(struct http_target *target, const char *text, struct err *err)
+int http_target_parse(struct http_target *target, const char *option, const char *text,
+                      struct err *err)
 {
-    return parse(target, &kind_http, text, err);
+    struct kind kind = kind_http;
+    kind.option = option;
+    return parse(target, &kind, text, err);
 }
 
 int http_target_parse_ws(struct http_target *target, const char *text, struct err *err)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Where an output sends to: the URL of --output-http or --output-ws, taken apart. Read-only once
+/* Where an output sends to: the URL of its option, taken apart. Read-only once
  * parsed. */
 #pragma once
 
@@ -17,9 +17,10 @@ struct http_target {
     char *authorization; /* a whole field line, for requests that have none; or "" */
 };
 
-/* "http://host[:port][/prefix]", "https://..." or without a scheme, which is http. 0, or a negative
- * errno with err. */
-MUST_CHECK int http_target_parse(struct http_target *target, const char *text, struct err *err);
+/* "http://host[:port][/prefix]", "https://..." or without a scheme, which is http; given to option.
+ * 0, or a negative errno with err. */
+MUST_CHECK int http_target_parse(struct http_target *target, const char *option, const char *text,
+                                 struct err *err);
 /* "ws://host[:port][/path][?query]", "wss://..." or without a scheme, which is ws. Likewise. */
 MUST_CHECK int http_target_parse_ws(struct http_target *target, const char *text, struct err *err);
 /* Also after a failed parse, and twice. */

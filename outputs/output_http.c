@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* output-http: sends requests to an HTTP server, as they were recorded but for the Host field and
- * the path's prefix. One thread, one epoll; http_pool.c has the connections. */
+ * the path's prefix. One thread, one epoll; http_pool.c has the connections. compare-with is the
+ * same, for answers that others are compared with. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -126,13 +127,14 @@ static size_t held(const struct http *h)
 
 static int set_up(struct http *h, const struct output_args *args, struct err *err)
 {
+    const char *option = h->base.ops->option;
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
-        return err_failure(err, "--output-http \"%s\": libcurl does not start", args->address);
+        return err_failure(err, "--%s \"%s\": libcurl does not start", option, args->address);
     h->curl_ready = true;
-    int r = http_target_parse(&h->target, args->address, err);
+    int r = http_target_parse(&h->target, option, args->address, err);
     if (r < 0)
         return r;
-    snprintf(h->tag, sizeof(h->tag), "output-http %s", h->target.shown);
+    snprintf(h->tag, sizeof(h->tag), "%s %s", option, h->target.shown);
     struct http_pool_config config = {.work = {.out = &h->base,
                                                .latency = args->latency,
                                                .exchanges = args->exchanges,
@@ -153,17 +155,18 @@ static int set_up(struct http *h, const struct output_args *args, struct err *er
         return r;
     r = new_pool(h, &config, args->options);
     if (r < 0)
-        return err_sys(err, -r, "--output-http \"%s\"", args->address);
+        return err_sys(err, -r, "--%s \"%s\"", option, args->address);
     tell_prefix(h);
     return 0;
 }
 
-static int http_open(struct output **outp, const struct output_args *args, struct err *err)
+static int open_as(const struct output_ops *ops, struct output **outp,
+                   const struct output_args *args, struct err *err)
 {
     struct http *h = mem_zalloc(MEM_IO, sizeof(*h));
     if (!h)
-        return err_sys(err, ENOMEM, "--output-http \"%s\"", args->address);
-    h->base = (struct output){.ops = &output_http, .books = args->books};
+        return err_sys(err, ENOMEM, "--%s \"%s\"", ops->option, args->address);
+    h->base = (struct output){.ops = ops, .books = args->books};
     int r = set_up(h, args, err);
     if (r < 0) {
         http_close(&h->base);
@@ -171,6 +174,16 @@ static int http_open(struct output **outp, const struct output_args *args, struc
     }
     *outp = &h->base;
     return 0;
+}
+
+static int http_open(struct output **outp, const struct output_args *args, struct err *err)
+{
+    return open_as(&output_http, outp, args, err);
+}
+
+static int baseline_open(struct output **outp, const struct output_args *args, struct err *err)
+{
+    return open_as(&output_baseline, outp, args, err);
 }
 
 static void note_wanted(struct http *h, const struct msg *msg, int64_t now_ns)
@@ -236,6 +249,18 @@ const struct output_ops output_http = {
     .requests_only = true,
     .answers = true,
     .open = http_open,
+    .write = http_write,
+    .poll = http_poll,
+    .flush = http_flush,
+    .close = http_close,
+};
+
+const struct output_ops output_baseline = {
+    .option = "compare-with",
+    .requests_only = true,
+    .answers = true,
+    .baseline = true,
+    .open = baseline_open,
     .write = http_write,
     .poll = http_poll,
     .flush = http_flush,

@@ -4,6 +4,7 @@
 
 #include "lib/output.h"
 
+extern const struct output_ops output_baseline;
 extern const struct output_ops output_binary;
 extern const struct output_ops output_file;
 extern const struct output_ops output_http;

@@ -42,7 +42,7 @@ def recording():
         gor.make(payload, START + n * 10_000_000 + kind, kind=kind, id_=f"{n:024x}")
         for n in range(20)
         for kind, payload in ((1, gor.request(f"/api/{n}", headers=HEADERS)),
-                              (2, b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n")))
+                              (2, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")))
 
 
 def capture():

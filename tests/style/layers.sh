@@ -33,7 +33,7 @@ fence()
 {
     report "<$1 stays in $3" "$(
         grep -rnE "^[[:space:]]*#[[:space:]]*include[[:space:]]*<$1" cmd lib capture reassembly \
-            filters middleware outputs report tools --include='*.[ch]' | grep -vE "^($2)")"
+            compare filters middleware outputs report tools --include='*.[ch]' | grep -vE "^($2)")"
 }
 
 layer lib 'lib/.*'
@@ -41,18 +41,19 @@ layer reassembly '(reassembly|lib)/.*'
 layer filters '(filters|lib)/.*'
 layer capture '(capture|reassembly|lib)/.*'
 layer outputs '(outputs|lib)/.*'
+layer compare '(compare|lib)/.*'
 layer middleware '(middleware|lib)/.*'
 layer report '(report|lib)/.*'
 layer tools '(tools|capture|filters|lib)/.*'
-layer cmd '(cmd|capture|filters|middleware|report|tools|outputs|reassembly|lib)/.*|config\.h'
+layer cmd '(cmd|capture|compare|filters|middleware|report|tools|outputs|reassembly|lib)/.*|config\.h'
 fence 'pcap' 'capture/' 'capture/'
 fence 'curl/' 'outputs/' 'outputs/'
 fence 'pcre2' 'lib/regex\.c:' 'lib/regex.c'
 fence 'ck_' 'lib/' 'lib/'
-fence 'jansson' 'cmd/|lib/|report/|tools/' 'cmd/, lib/, report/ and tools/'
+fence 'jansson' 'cmd/|compare/|lib/|report/|tools/' 'cmd/, compare/, lib/, report/ and tools/'
 fence 'librdkafka/' '(lib|capture|outputs)/[a-z_]*kafka[a-z_]*\.[ch]:' 'the files of Kafka'
 report 'includes name their folder' "$(
     grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"[^/"]+"' cmd lib capture reassembly \
-        filters middleware outputs report tools tests --include='*.[ch]' | grep -v '"config\.h"')"
+        compare filters middleware outputs report tools tests --include='*.[ch]' | grep -v '"config\.h"')"
 echo "1..$point"
 exit $failed

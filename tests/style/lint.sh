@@ -30,7 +30,7 @@ skip()
 
 compiled()
 {
-    find cmd lib capture reassembly filters middleware outputs report tools -name '*.c' | sort | while read -r file; do
+    find cmd lib capture reassembly compare filters middleware outputs report tools -name '*.c' | sort | while read -r file; do
         grep -q "$file\"" "$build_dir/compile_commands.json" && echo "$file"
     done
 }
@@ -52,7 +52,7 @@ if command -v cppcheck >/dev/null 2>&1; then
         -I "$build_dir" --enable=warning,performance,portability \
         --suppress=missingIncludeSystem --suppress=unknownMacro \
         --template='{file}:{line}: {id}: {message}' \
-        cmd lib capture reassembly filters middleware outputs report tools 2>&1)"
+        cmd lib capture reassembly compare filters middleware outputs report tools 2>&1)"
 else
     skip 'cppcheck' cppcheck
 fi

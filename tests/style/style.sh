@@ -31,7 +31,7 @@ have()
 
 c_files()
 {
-    find cmd lib capture reassembly filters middleware outputs report tools tests -name '*.[ch]' | sort
+    find cmd lib capture reassembly compare filters middleware outputs report tools tests -name '*.[ch]' | sort
 }
 
 text_files()

@@ -38,6 +38,12 @@ static struct ledger *replay(void)
     book_add(books, BOOK_DROPPED, 4);
     for (int64_t ms = 1; ms <= 190; ms++)
         histogram_add(account_latency(http), ms * NS_PER_MS);
+    books = account_page(ledger_account(ledger, ACCOUNT_OUTPUT, "compare"));
+    book_add(books, BOOK_DELIVERED, 599);
+    book_add(books, BOOK_FAILED, 1);
+    book_add(books, BOOK_COMPARED, 190);
+    book_add(books, BOOK_DIFFERENT, 19);
+    book_add(books, BOOK_STATUS_CHANGES, 8);
     books = account_page(file);
     book_add(books, BOOK_DELIVERED, 99);
     book_add(books, BOOK_ABANDONED, 1);
@@ -50,17 +56,44 @@ START_TEST(assertions_hold_or_break)
         const char *text;
         bool holds;
     } cases[] = {
-        {"errors>9%", true},   {"errors>8.9%", false},  {"errors>18", true},
-        {"errors>17", false},  {"errors>=18", false},   {"errors>=9%", false},
-        {"lost>10", true},     {"lost>9", false},       {"lost>5%", true},
-        {"lost>0.9%", false},  {"lost<1", true},        {"lost<2", false},
-        {"4xx>4", true},       {"4xx>3", false},        {"5xx>4%", true},
-        {"5xx>3.9%", false},   {"timeouts>5", true},    {"timeouts>4", false},
-        {"answers<190", true}, {"answers<=190", false}, {"answers<191", false},
-        {"p50>96ms", true},    {"p50>94ms", false},     {"p90>173ms", true},
-        {"p99>190ms", true},   {"p99>187ms", false},    {"p99.9>187ms", false},
-        {"max>190ms", true},   {"max>=190ms", false},   {"max>0.1s", false},
-        {"max<1ms", true},     {"p99.99<1s", false},
+        {"errors>9%", true},
+        {"errors>8.9%", false},
+        {"errors>18", true},
+        {"errors>17", false},
+        {"errors>=18", false},
+        {"errors>=9%", false},
+        {"lost>10", true},
+        {"lost>9", false},
+        {"lost>5%", true},
+        {"lost>0.9%", false},
+        {"lost<1", true},
+        {"lost<2", false},
+        {"4xx>4", true},
+        {"4xx>3", false},
+        {"5xx>4%", true},
+        {"5xx>3.9%", false},
+        {"timeouts>5", true},
+        {"timeouts>4", false},
+        {"answers<190", true},
+        {"answers<=190", false},
+        {"answers<191", false},
+        {"p50>96ms", true},
+        {"p50>94ms", false},
+        {"p90>173ms", true},
+        {"p99>190ms", true},
+        {"p99>187ms", false},
+        {"p99.9>187ms", false},
+        {"max>190ms", true},
+        {"max>=190ms", false},
+        {"max>0.1s", false},
+        {"max<1ms", true},
+        {"p99.99<1s", false},
+        {"diff>10%", true},
+        {"diff>9.9%", false},
+        {"diff>19", true},
+        {"diff>18", false},
+        {"status-changes>8", true},
+        {"status-changes>0", false},
     };
     struct ledger *ledger = replay();
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -85,6 +118,11 @@ START_TEST(without_answers_no_time_is_good_enough)
     options = with("errors>1%", "output-http");
     ck_assert(fail_on_holds(ledger, options));
     options_free(options);
+    options = with("diff>50%", "output-http");
+    ck_assert(fail_on_compares(options));
+    ck_assert_ptr_nonnull(ledger_account(ledger, ACCOUNT_OUTPUT, "compare"));
+    ck_assert(!fail_on_holds(ledger, options)); /* nothing was compared */
+    options_free(options);
     options = with("answers<1", "output-http");
     ck_assert(!fail_on_holds(ledger, options));
     options_free(options);
@@ -108,6 +146,8 @@ START_TEST(what_cannot_be_asked_is_told_with_its_place)
         {"errors>1ms", "output-http", "at character 8"},
         {"p99>300", "output-http", "at character 5"},
         {"p99>1%", "output-http", "at character 5"},
+        {"diff>1ms", "output-http", "at character 6"},
+        {"diff>1%", "output-file", "no --output-http"},
         {"p99>1ms", "output-file", "no --output-http"},
     };
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {

@@ -40,7 +40,8 @@ START_TEST(a_url_is_taken_apart)
     for (size_t i = 0; i < ARRAY_LEN(good); i++) {
         struct http_target t;
         struct err err;
-        ck_assert_msg(http_target_parse(&t, good[i].text, &err) == 0, "%s", err.text);
+        ck_assert_msg(http_target_parse(&t, "output-http", good[i].text, &err) == 0, "%s",
+                      err.text);
         ck_assert_int_eq(t.tls, good[i].tls);
         ck_assert_str_eq(t.url, good[i].url);
         ck_assert_str_eq(t.host, good[i].host);
@@ -81,7 +82,8 @@ START_TEST(a_url_that_cannot_work_is_refused_with_its_text)
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct http_target t;
         struct err err;
-        ck_assert_msg(http_target_parse(&t, bad[i].text, &err) == -EINVAL, "%s", bad[i].text);
+        ck_assert_msg(http_target_parse(&t, "output-http", bad[i].text, &err) == -EINVAL, "%s",
+                      bad[i].text);
         ck_assert_int_eq(err.status, STATUS_USAGE);
         ck_assert_msg(strstr(err.text, bad[i].complaint) != NULL, "%s", err.text);
         ck_assert_ptr_nonnull(strstr(err.text, "--output-http \""));
@@ -149,7 +151,7 @@ START_TEST(a_password_is_never_shown)
 {
     struct http_target t;
     struct err err;
-    ck_assert_int_eq(http_target_parse(&t, "http://user:secret@host:1/p/", &err), 0);
+    ck_assert_int_eq(http_target_parse(&t, "output-http", "http://user:secret@host:1/p/", &err), 0);
     ck_assert_str_eq(t.shown, "http://host:1/p/");
     ck_assert_ptr_null(strstr(t.url, "secret"));
     http_target_fini(&t);
@@ -166,7 +168,7 @@ START_TEST(every_allocation_may_fail)
     for (uint64_t n = 1; r < 0; n++) {
         ck_assert_uint_lt(n, 100);
         mem_fail_at(n);
-        r = http_target_parse(&t, "http://u:p@host/prefix", &err);
+        r = http_target_parse(&t, "output-http", "http://u:p@host/prefix", &err);
         ck_assert(r == 0 || r == -ENOMEM);
     }
     mem_fail_at(0);
