@@ -251,9 +251,9 @@ START_TEST(what_is_not_built_stops_the_start_unless_it_is_off)
     refused("--output-null --http-pprof :1", "--http-pprof: not available in this version");
     refused("--input-tcp-secure", "--input-tcp-secure: not available in this version");
     refused("--copy-buffer-size 1mb", "--copy-buffer-size: not available in this version");
-    setenv("REFRAIN_OUTPUT_BINARY", "127.0.0.1:1", 1);
-    refused("--output-null", "REFRAIN_OUTPUT_BINARY: not available in this version");
-    unsetenv("REFRAIN_OUTPUT_BINARY");
+    setenv("REFRAIN_HTTP_PPROF", ":1", 1);
+    refused("--output-null", "REFRAIN_HTTP_PPROF: not available in this version");
+    unsetenv("REFRAIN_HTTP_PPROF");
 }
 END_TEST
 
