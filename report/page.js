@@ -11,8 +11,8 @@ const isReplay = o => o.series !== undefined;
 // --- the verdict ---
 
 function verdict() {
-    const replays = report.outputs.filter(isReplay);
-    const of = replays.length > 0 ? replays : report.outputs.filter(o => !/^middleware/.test(o.name));
+    const replays = report.outputs.filter(o => isReplay(o) && /^output-http /.test(o.name));
+    const of = replays.length > 0 ? replays : report.outputs.filter(o => !/^(middleware|compare)/.test(o.name));
     const all = sum(of.map(offered)), missing = sum(of.map(lost)), done = sum(of.map(o => o.delivered));
     const errors = sum(replays.map(o => o.http_5xx));
     const broken = report.assertions.filter(a => !a.holds);
@@ -45,6 +45,9 @@ function verdict() {
         return say('warn', 'Finished, and ' + share(missing, all) + ' of the requests failed');
     if (errors > 0)
         return say('warn', 'Finished, and ' + share(errors, done) + ' of the answers are server errors');
+    if (report.comparison && report.comparison.different > 0)
+        return say('warn', 'Finished, and ' + share(report.comparison.different,
+            report.comparison.pairs) + ' of the answers differ');
     return say('good', replays.length > 0 ? 'Every request was answered' :
         'Every message was delivered');
 }
