@@ -246,6 +246,59 @@ def page(case):
         equal(data.count(mark) - in_data, allowed, f"{mark} in the page")
 
 
+LOOK_AT_COMPARISON = """page => {
+    const rows = table => [...table.querySelectorAll('tbody tr')].map(
+        tr => [...tr.children].map(td => td.textContent));
+    return {tiles: [...page.querySelectorAll('#comparison b')].map(b => b.textContent),
+        matrix: rows(page.querySelector('#matrix')),
+        latencies: rows(page.querySelector('#latencies')),
+        differences: [...page.querySelectorAll('h3')]
+            .filter(h => h.textContent === 'Where answers differ')
+            .flatMap(h => rows(h.parentNode)), text: page.getElementById('page').textContent,
+        images: page.querySelectorAll('img').length, width: page.documentElement.scrollWidth,
+        room: page.documentElement.clientWidth};
+}"""
+
+
+@test("the page shows how answers differ from the recorded ones")
+def comparison(case):
+    def body(text, status=b"200 OK"):
+        return (b"HTTP/1.1 %s\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+                % (status, len(text), text))
+
+    def replies(raw):
+        k = int(raw.split()[1][3:])
+        if k % 10 == 0:
+            return body(b'{"price": "<img src=x onerror=parent.hit++>"}')
+        return body(b"{}", b"503 Unavailable") if k % 10 == 1 else body(b'{"price": %d}' % k)
+    target = Target(case, answer=replies, delay=0.01)
+    data = []
+    for k in range(100):
+        id_ = f"{k % 20:08x}{k:016x}"
+        data.append(gor.make(gor.request(f"/p/{k}"), START + k * 2_000_000, id_=id_))
+        data.append(gor.make(body(b'{"price": %d}' % k), START + k * 2_000_000 + 1_000_000, kind=2,
+                             id_=id_, latency=1_000_000))
+    path = case.path("r.html")
+    case.run("--input-file", case.write("in.gor", b"".join(data)), "--output-http",
+             f"http://127.0.0.1:{target.port}", "--compare", "--report", path, "--report",
+             case.path("r.json"), "--fail-on", "status-changes>5%", status=5)
+    found = report_of(case.path("r.json"))
+    equal([found["comparison"][k] for k in ("pairs", "equal", "different", "status_changes")],
+          [100, 80, 20, 10], "the comparison")
+    equal([(a["holds"], a["count"], a["of"]) for a in found["assertions"]], [(False, 10, 100)],
+          "the assertion")
+    for width in (1280, 390):
+        page_ = look(case, path, LOOK_AT_COMPARISON, width)
+        equal(page_["tiles"], ["100", "80", "20", "10"], "tiles")
+        equal(page_["matrix"], [["200", "90", "10"]], "status codes")
+        equal([row[1] for row in page_["latencies"]], ["1 ms"] * 6, "recorded latency")
+        check("20 answers unlike the recorded one" in page_["text"], "the verdict")
+        check(any(row[0] == "status" and row[2] == "10" for row in page_["differences"]) and
+              any("price" in row[0] and "<img src=x" in row[4] for row in page_["differences"]),
+              f"differences: {page_['differences']}")
+        equal((page_["images"], page_["width"]), (0, page_["room"]), "images, width of the page")
+
+
 @test("the page fits a telephone, and a page of a run that sent nothing is a page, too")
 def narrow(case):
     path = page_of(case)
