@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* input-tcp: listens for relays and takes their streams of records, several senders at once. It
- * never ends by itself. When a queue is full it waits, and TCP holds the senders back. */
+ * never ends by itself. When a queue is full it waits, and TCP holds the senders back. Senders that
+ * understand it are told what all outputs have had. */
 #include <errno.h>
 #include <stdio.h>
 #include <sys/epoll.h>
@@ -24,9 +25,17 @@
 #define DRAIN_NS (2 * NS_PER_S)
 #define DRAIN_QUIET_MS 200
 
+/* Who has not said what he is by then is closed; who has said nothing at all, when there are more
+ * than so many of them. */
+#define STRANGER_NS (10 * NS_PER_S)
+#define SILENT_MAX 128
+#define SWEEP_NS NS_PER_S
+
 /* epoll's data: below this the number of a listener, above it a client's slot. */
 #define CLIENT_BASE 16
 #define STOP_EVENT 15
+/* While messages are with the outputs, how often it is asked which of them are done. */
+#define ASK_MS 5
 
 struct tcp_input {
     struct input base;
@@ -36,7 +45,8 @@ struct tcp_input {
     int listeners[MAX_LISTENERS];
     size_t n_listeners;
     bool paused; /* the listeners are not watched */
-    int64_t resume_ns;
+    int64_t resume_ns, swept_ns, drain_ns;
+    bool held_back; /* senders that wait for acknowledgements are not read: enough is under way */
     struct log_limit accept_limit, broken_limit;
     size_t n_clients;
     struct relay_client *clients[MAX_CLIENTS];
@@ -68,6 +78,7 @@ static void tcp_close(struct input *in)
     close_listeners(t);
     if (t->epfd != -1)
         close(t->epfd);
+    relay_sessions_free(t->shared.sessions);
     mem_free(t);
 }
 
@@ -91,7 +102,11 @@ static int set_up(struct tcp_input *t, const struct input_args *args, struct err
     t->epfd = epoll_create1(EPOLL_CLOEXEC);
     if (t->epfd == -1)
         return err_sys(err, errno, "--input-tcp \"%s\"", args->addresses[0]);
-    r = watch(t, EPOLL_CTL_ADD, args->stop_fd, STOP_EVENT, EPOLLIN);
+    r = relay_sessions_new(&t->shared.sessions, args->books,
+                           (size_t)options_int(args->options, "output-queue-len") / 2 + 1,
+                           options_size(args->options, "output-queue-size") / 2 + 1);
+    if (r == 0)
+        r = watch(t, EPOLL_CTL_ADD, args->stop_fd, STOP_EVENT, EPOLLIN);
     for (size_t i = 0; i < t->n_listeners && r == 0; i++)
         r = watch(t, EPOLL_CTL_ADD, t->listeners[i], i, EPOLLIN);
     return r == 0 ? 0 : err_sys(err, -r, "--input-tcp \"%s\"", args->addresses[0]);
@@ -108,6 +123,7 @@ static int tcp_open(struct input **inp, const struct input_args *args, struct er
     t->stop_fd = args->stop_fd;
     t->shared.books = args->books;
     t->shared.max_buffered = MAX_BUFFERED;
+    t->drain_ns = options_duration_ns(args->options, "drain-timeout") * 9 / 10;
     int r = set_up(t, args, err);
     if (r < 0) {
         tcp_close(&t->base);
@@ -135,13 +151,31 @@ static void accept_failed(struct tcp_input *t, int errnum)
     t->resume_ns = clock_mono_ns() + ACCEPT_PAUSE_NS;
 }
 
+static bool is_silent(const struct relay_client *client)
+{
+    return client && client->kind == RELAY_STRANGER && client->got == 0;
+}
+
+/* A free slot, if need be that of the one who has been silent for longest; MAX_CLIENTS: none. */
+static size_t free_slot(struct tcp_input *t)
+{
+    size_t slot = 0, oldest = MAX_CLIENTS;
+    while (slot < MAX_CLIENTS && t->clients[slot])
+        slot++;
+    for (size_t i = 0; i < MAX_CLIENTS && slot == MAX_CLIENTS; i++)
+        if (is_silent(t->clients[i]) &&
+            (oldest == MAX_CLIENTS || t->clients[i]->since_ns < t->clients[oldest]->since_ns))
+            oldest = i;
+    if (slot == MAX_CLIENTS && oldest < MAX_CLIENTS)
+        drop_client(t, slot = oldest);
+    return slot;
+}
+
 static bool add_client(struct tcp_input *t, int fd)
 {
-    size_t slot = 0;
-    if (t->n_clients == MAX_CLIENTS)
+    size_t slot = free_slot(t);
+    if (slot == MAX_CLIENTS)
         return false;
-    while (t->clients[slot])
-        slot++;
     struct relay_client *client = mem_alloc(MEM_IO, sizeof(*client));
     if (!client)
         return false;
@@ -149,10 +183,28 @@ static bool add_client(struct tcp_input *t, int fd)
         mem_free(client);
         return false;
     }
-    relay_client_init(client, fd);
+    relay_client_init(client, fd, clock_mono_ns());
     t->clients[slot] = client;
     t->n_clients++;
     return true;
+}
+
+/* Closes strangers that had their time. */
+static void sweep(struct tcp_input *t, int64_t now_ns)
+{
+    size_t n_silent = 0;
+    if (now_ns - t->swept_ns < SWEEP_NS)
+        return;
+    t->swept_ns = now_ns;
+    for (size_t i = 0; i < MAX_CLIENTS; i++)
+        n_silent += is_silent(t->clients[i]);
+    for (size_t i = 0; i < MAX_CLIENTS; i++) {
+        const struct relay_client *client = t->clients[i];
+        if (!client || client->kind != RELAY_STRANGER || now_ns - client->since_ns < STRANGER_NS)
+            continue;
+        if (!is_silent(client) || n_silent > SILENT_MAX)
+            drop_client(t, i);
+    }
 }
 
 /* Accepts one sender; false when none is waiting. */
@@ -175,60 +227,143 @@ static bool accept_one(struct tcp_input *t, int listener)
     return true;
 }
 
-static enum relay_read read_client(struct tcp_input *t, size_t slot)
+static void read_client(struct tcp_input *t, size_t slot)
 {
-    enum relay_read r = relay_client_read(t->clients[slot], &t->shared);
+    struct relay_client *client = t->clients[slot];
+    if (!client) /* closed by an event before this one */
+        return;
+    if (client->kind == RELAY_FRAMES && relay_sessions_full(t->shared.sessions))
+        return;
+    enum relay_read r = relay_client_read(client, &t->shared);
     if (r == RELAY_BROKEN && log_limit(&t->broken_limit))
-        log_warn(t->tag, "the connection of a sender broke, or its record was too large");
-    if (r == RELAY_END || r == RELAY_BROKEN)
+        log_warn(t->tag, "the connection of a sender broke, or what it sent made no sense");
+    if (r == RELAY_END || r == RELAY_BROKEN || !relay_client_answer(client))
         drop_client(t, slot);
-    return r;
+    else if (client->ended) /* only its acknowledgements are left to do */
+        (void)watch(t, EPOLL_CTL_MOD, client->fd, CLIENT_BASE + slot, 0);
+}
+
+/* Senders that wait for acknowledgements are read or not. */
+static void hold_back(struct tcp_input *t, bool on)
+{
+    t->held_back = on;
+    for (size_t i = 0; i < MAX_CLIENTS; i++) {
+        const struct relay_client *client = t->clients[i];
+        if (!client || client->kind != RELAY_FRAMES || client->ended)
+            continue;
+        (void)watch(t, EPOLL_CTL_MOD, client->fd, CLIENT_BASE + i, on ? 0 : EPOLLIN | EPOLLRDHUP);
+        if (!on) /* it may hold whole frames */
+            read_client(t, i);
+    }
+}
+
+/* Tells the senders what the outputs have had. */
+static void acknowledge(struct tcp_input *t)
+{
+    bool moved = relay_sessions_progress(t->shared.sessions);
+    for (size_t i = 0; moved && i < MAX_CLIENTS; i++)
+        if (t->clients[i] && !relay_client_answer(t->clients[i]))
+            drop_client(t, i);
+    bool full = relay_sessions_full(t->shared.sessions);
+    if (full != t->held_back)
+        hold_back(t, full);
+    if (!full && relay_sessions_full(t->shared.sessions)) /* by what the first of them held */
+        hold_back(t, true);
+}
+
+/* A connection that broke, and that nobody reads from now: its sender will come again. */
+static bool is_unread(const struct tcp_input *t, size_t slot)
+{
+    const struct relay_client *client = t->clients[slot];
+    return client && client->kind == RELAY_FRAMES &&
+           (client->ended || relay_sessions_full(t->shared.sessions));
 }
 
 /* Waits for events and serves them. Their number, or -errno. */
 static int serve(struct tcp_input *t, struct sink *sink, int timeout_ms)
 {
     struct epoll_event events[EVENTS];
+    if (relay_sessions_out(t->shared.sessions) > 0 && timeout_ms > ASK_MS)
+        timeout_ms = ASK_MS;
     int n = epoll_wait(t->epfd, events, EVENTS, timeout_ms);
     if (n == -1)
         return errno == EINTR ? 0 : -errno;
     t->shared.sink = sink;
     for (int i = 0; i < n; i++) {
         uint64_t data = events[i].data.u64;
-        if (data >= CLIENT_BASE)
-            (void)read_client(t, (size_t)(data - CLIENT_BASE));
-        else if (data != STOP_EVENT)
+        if (data >= CLIENT_BASE && (events[i].events & (EPOLLERR | EPOLLHUP)) != 0 &&
+            is_unread(t, (size_t)(data - CLIENT_BASE)))
+            drop_client(t, (size_t)(data - CLIENT_BASE));
+        else if (data >= CLIENT_BASE)
+            read_client(t, (size_t)(data - CLIENT_BASE));
+        else if (data < MAX_LISTENERS)
             (void)accept_one(t, t->listeners[data]);
     }
+    acknowledge(t);
     return n;
 }
 
 static int tcp_poll(struct input *in, struct sink *sink, int timeout_ms, struct err *err)
 {
     struct tcp_input *t = container_of(in, struct tcp_input, base);
-    if (t->paused && clock_mono_ns() >= t->resume_ns)
+    int64_t now_ns = clock_mono_ns();
+    if (t->paused && now_ns >= t->resume_ns)
         watch_listeners(t, true);
+    sweep(t, now_ns);
     int n = serve(t, sink, timeout_ms);
     return n < 0 ? err_sys(err, -n, "%s: epoll_wait", t->tag) : INPUT_MORE;
 }
 
-/* Stopped: our side of each connection is shut down, by which a sender knows that it should finish
- * its record and go; what it has handed over by then is still read. */
+/* Does anybody wait for acknowledgements that may still come? */
+static bool is_owed(const struct tcp_input *t)
+{
+    for (size_t i = 0; i < MAX_CLIENTS; i++) {
+        const struct relay_session *session = t->clients[i] ? t->clients[i]->session : NULL;
+        if (session && session->acked < session->received)
+            return true;
+    }
+    return relay_sessions_out(t->shared.sessions) > 0;
+}
+
+/* Plain senders: our side of each connection is shut down, by which one that understands knows that
+ * it should finish its record and go. The others hear it in so many words. */
+static void say_goodbye(struct tcp_input *t)
+{
+    t->shared.stopping = true;
+    for (size_t i = 0; i < MAX_CLIENTS; i++) {
+        if (!t->clients[i])
+            continue;
+        if (t->clients[i]->kind != RELAY_FRAMES)
+            (void)shutdown(t->clients[i]->fd, SHUT_WR);
+        t->clients[i]->bye = true;
+        if (!relay_client_answer(t->clients[i]))
+            drop_client(t, i);
+    }
+}
+
+/* Stopped: what senders have handed over by now is still read, and acknowledged when the outputs
+ * have had it. */
 static void tcp_finish(struct input *in, struct sink *sink)
 {
     struct tcp_input *t = container_of(in, struct tcp_input, base);
-    int64_t until_ns = clock_mono_ns() + DRAIN_NS;
+    int64_t now_ns = clock_mono_ns(), until_ns = now_ns + DRAIN_NS;
+    int64_t owed_until_ns = now_ns + (t->drain_ns > DRAIN_NS ? t->drain_ns : DRAIN_NS);
     (void)epoll_ctl(t->epfd, EPOLL_CTL_DEL, t->stop_fd, NULL);
     for (size_t i = 0; i < t->n_listeners; i++)
         for (size_t n = 0; n < MAX_CLIENTS && accept_one(t, t->listeners[i]); n++)
             ;
     close_listeners(t); /* first: who leaves must not come back and be lost in the backlog */
-    for (size_t i = 0; i < MAX_CLIENTS; i++)
-        if (t->clients[i])
-            (void)shutdown(t->clients[i]->fd, SHUT_WR);
-    while (t->n_clients > 0 && clock_mono_ns() < until_ns)
-        if (serve(t, sink, DRAIN_QUIET_MS) <= 0)
+    say_goodbye(t);
+    while (now_ns < owed_until_ns) {
+        bool owed = is_owed(t);
+        if (t->n_clients == 0 && !owed)
             break;
+        int n = serve(t, sink, DRAIN_QUIET_MS);
+        sink_kick(sink);
+        now_ns = clock_mono_ns();
+        if (n < 0 || (!owed && (n == 0 || now_ns >= until_ns)))
+            break;
+    }
     for (size_t i = 0; i < MAX_CLIENTS; i++)
         if (t->clients[i])
             drop_client(t, i);

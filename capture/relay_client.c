@@ -10,12 +10,15 @@
 #define SMALL_REST ((size_t)16 * 1024)
 /* A buffer beyond this is given back as soon as its record is done. */
 #define KEEP_CAP ((size_t)64 * 1024)
+/* A stranger has said what it is, with a header line or a HELLO, within so many bytes. */
+#define STRANGER_BYTES ((size_t)8 * 1024)
 
-void relay_client_init(struct relay_client *client, int fd)
+void relay_client_init(struct relay_client *client, int fd, int64_t now_ns)
 {
-    client->fd = fd;
-    record_reader_init(&client->reader, RELAY_MAX_PAYLOAD);
-    buf_init(&client->rest, RELAY_MAX_PAYLOAD + RECORD_HEADER_MAX + RELAY_READ_MAX);
+    *client = (struct relay_client){.fd = fd, .since_ns = now_ns};
+    record_reader_init(&client->reader, RELAY_PAYLOAD_MAX);
+    buf_init(&client->rest,
+             RELAY_HEAD_LEN + RELAY_PAYLOAD_MAX + RECORD_HEADER_MAX + RELAY_READ_MAX);
 }
 
 static size_t rest_len(const struct relay_client *client)
@@ -25,7 +28,9 @@ static size_t rest_len(const struct relay_client *client)
 
 void relay_client_fini(struct relay_client *client, struct relay_shared *shared)
 {
-    if (rest_len(client) > 0)
+    if (client->session)
+        client->session->client = NULL;
+    if (rest_len(client) > 0 && client->kind != RELAY_FRAMES)
         book_one(shared->books, BOOK_RECORDS_DAMAGED);
     shared->buffered -= rest_len(client);
     buf_fini(&client->rest);
@@ -42,9 +47,12 @@ static void put(struct relay_shared *shared, struct msg *msg)
     sink_put(shared->sink, msg);
 }
 
+/* What the parsers answer beside the bytes used: close it. */
+#define NONSENSE SIZE_MAX
+
 /* Puts the records at the start of bytes; returns how many bytes they were. */
-static size_t parse(struct relay_client *client, struct relay_shared *shared, struct span bytes,
-                    bool at_end)
+static size_t parse_records(struct relay_client *client, struct relay_shared *shared,
+                            struct span bytes, bool at_end)
 {
     size_t done = 0;
     for (;;) {
@@ -55,22 +63,148 @@ static size_t parse(struct relay_client *client, struct relay_shared *shared, st
         case RECORD_MORE: /* inside damage, bytes are done with nevertheless */
             return done + used;
         case RECORD_MSG:
+            client->kind = RELAY_PLAIN;
             put(shared, msg);
             break;
         case RECORD_DAMAGED:
         case RECORD_NO_MEMORY: /* lost as well */
             book_one(shared->books, BOOK_RECORDS_DAMAGED);
+            if (client->kind == RELAY_STRANGER)
+                return NONSENSE;
             break;
         }
         done += used;
     }
 }
 
+/* The record in a DATA frame's body is put. False: no memory; the sender will come again with it.
+ */
+static bool take_data(struct relay_client *client, struct relay_shared *shared,
+                      const struct relay_head *h, struct span body)
+{
+    struct record_reader reader;
+    struct msg *msg = NULL;
+    size_t used;
+    record_reader_init(&reader, RELAY_PAYLOAD_MAX);
+    reader.only_checked = true;
+    enum record_result r = record_read(&reader, body.ptr, body.len, true, &used, &msg);
+    if (r == RECORD_NO_MEMORY)
+        return false;
+    if (r != RECORD_MSG || used != body.len) {
+        msg_unref(msg);
+        msg = NULL;
+        book_one(shared->books, BOOK_RECORDS_DAMAGED);
+    }
+    if (!relay_sessions_take(shared->sessions, client->session, h, &msg)) {
+        msg_unref(msg);
+        return false;
+    }
+    if (msg)
+        put(shared, msg);
+    return true;
+}
+
+static size_t parse_frames(struct relay_client *client, struct relay_shared *shared,
+                           struct span bytes)
+{
+    size_t done = 0;
+    while (client->session && !relay_sessions_full(shared->sessions)) {
+        struct relay_head h;
+        struct span left = span_from(bytes, done);
+        enum relay_found r = relay_head_get(left, &h);
+        if (r == RELAY_BAD)
+            return NONSENSE;
+        if (r == RELAY_SHORT || left.len < relay_frame_len(&h))
+            break;
+        struct span body = span_of(left.ptr + RELAY_HEAD_LEN, h.body_len);
+        if (h.type == RELAY_DATA && !take_data(client, shared, &h, body))
+            return NONSENSE;
+        if (h.type == RELAY_PING)
+            client->asked = true;
+        else if (h.type != RELAY_DATA)
+            return NONSENSE;
+        done += relay_frame_len(&h);
+    }
+    return done;
+}
+
+static void leave_session(struct relay_client *client)
+{
+    if (client->session)
+        client->session->client = NULL;
+    client->session = NULL;
+}
+
+/* A refrain has said HELLO: its session moves to this connection. */
+static bool welcome(struct relay_client *client, struct relay_shared *shared,
+                    const struct relay_hello *hello)
+{
+    struct relay_session *session = relay_sessions_find(shared->sessions, hello);
+    if (!session || hello->next > session->received + 1)
+        return false;
+    if (session->client) {
+        struct relay_client *other = session->client;
+        other->session = NULL;
+    }
+    session->client = client;
+    client->session = session;
+    client->kind = RELAY_FRAMES;
+    client->bye = shared->stopping;
+    client->told = session->acked;
+    client->asked = true; /* what was handed over in the meantime */
+    client->out_len = relay_welcome_put((char *)client->out, session->received);
+    return true;
+}
+
+/* As parse_records(). */
+static size_t parse(struct relay_client *client, struct relay_shared *shared, struct span bytes,
+                    bool at_end)
+{
+    size_t used = 0;
+    if (client->kind == RELAY_STRANGER && relay_is_hello(bytes)) {
+        struct relay_hello hello;
+        switch (relay_hello_get(bytes, &hello, &used)) {
+        case RELAY_SHORT:
+            return 0;
+        case RELAY_BAD:
+            return NONSENSE;
+        case RELAY_FOUND:
+            if (!welcome(client, shared, &hello))
+                return NONSENSE;
+            break;
+        }
+    }
+    if (client->kind == RELAY_FRAMES && !client->framed && bytes.len > used) {
+        client->framed = relay_is_frame(span_from(bytes, used));
+        if (!client->framed) { /* it waited for our answer in vain, and takes us for a gor */
+            leave_session(client);
+            client->kind = RELAY_STRANGER;
+        }
+    }
+    if (client->kind != RELAY_FRAMES) {
+        size_t n = parse_records(client, shared, span_from(bytes, used), at_end);
+        return n == NONSENSE ? NONSENSE : used + n;
+    }
+    size_t n = parse_frames(client, shared, span_from(bytes, used));
+    return n == NONSENSE ? NONSENSE : used + n;
+}
+
+static void forget_rest(struct relay_client *client, struct relay_shared *shared, size_t n)
+{
+    buf_consume(&client->rest, n);
+    shared->buffered -= n;
+    if (rest_len(client) == 0 && client->rest.cap > KEEP_CAP)
+        buf_fini(&client->rest);
+}
+
 static enum relay_read ended(struct relay_client *client, struct relay_shared *shared)
 {
-    size_t n = rest_len(client);
-    buf_consume(&client->rest, parse(client, shared, buf_span(&client->rest), true));
-    shared->buffered -= n - rest_len(client);
+    if (client->kind == RELAY_FRAMES) {
+        client->ended = true;
+        return client->session ? RELAY_IDLE : RELAY_END;
+    }
+    size_t used = parse(client, shared, buf_span(&client->rest), true);
+    forget_rest(client, shared, used == NONSENSE ? rest_len(client) : used);
     return RELAY_END;
 }
 
@@ -78,8 +212,19 @@ static enum relay_read failed(struct relay_client *client, struct relay_shared *
 {
     if (errnum == EAGAIN || errnum == EINTR)
         return RELAY_IDLE;
-    (void)ended(client, shared); /* what came before counts */
+    if (client->kind != RELAY_FRAMES)
+        (void)ended(client, shared); /* what came before counts */
     return RELAY_BROKEN;
+}
+
+/* What is in the client's own buffer may be taken now. */
+static bool parse_rest(struct relay_client *client, struct relay_shared *shared)
+{
+    size_t used = parse(client, shared, buf_span(&client->rest), false);
+    if (used == NONSENSE)
+        return false;
+    forget_rest(client, shared, used);
+    return true;
 }
 
 /* Reads behind the rest in the client's own buffer. */
@@ -95,43 +240,91 @@ static enum relay_read read_large(struct relay_client *client, struct relay_shar
     if (n == 0)
         return ended(client, shared);
     buf_commit(&client->rest, (size_t)n);
-    size_t used = parse(client, shared, buf_span(&client->rest), false);
-    buf_consume(&client->rest, used);
     shared->buffered += (uint64_t)n;
-    shared->buffered -= used;
-    if (rest_len(client) == 0 && client->rest.cap > KEEP_CAP)
-        buf_fini(&client->rest);
+    if (!parse_rest(client, shared))
+        return RELAY_BROKEN;
     return (size_t)n == room ? RELAY_MORE : RELAY_IDLE;
 }
 
 /* Keeps the bytes of a record in progress. */
 static bool keep(struct relay_client *client, struct relay_shared *shared, struct span bytes)
 {
-    shared->buffered -= rest_len(client);
-    buf_consume(&client->rest, rest_len(client));
-    if (bytes.len == 0 && client->rest.cap > KEEP_CAP)
-        buf_fini(&client->rest);
+    forget_rest(client, shared, rest_len(client));
     if (buf_append(&client->rest, bytes.ptr, bytes.len) < 0)
         return false;
     shared->buffered += bytes.len;
     return true;
 }
 
+static bool is_tiresome(const struct relay_client *client)
+{
+    return client->kind == RELAY_STRANGER && client->got > STRANGER_BYTES &&
+           !record_reader_is_inside(&client->reader);
+}
+
 enum relay_read relay_client_read(struct relay_client *client, struct relay_shared *shared)
 {
     size_t had = rest_len(client);
+    if (had > 0 && client->kind == RELAY_FRAMES) { /* it may have waited for room behind us */
+        if (!parse_rest(client, shared))
+            return RELAY_BROKEN;
+        had = rest_len(client);
+        if (relay_sessions_full(shared->sessions))
+            return RELAY_IDLE;
+    }
+    if (client->ended)
+        return RELAY_IDLE;
     if (had > SMALL_REST)
         return read_large(client, shared);
-    ssize_t n = recv(client->fd, shared->scratch + had, RELAY_READ_MAX, MSG_DONTWAIT);
+    size_t room = client->kind == RELAY_STRANGER ? STRANGER_BYTES : RELAY_READ_MAX;
+    ssize_t n = recv(client->fd, shared->scratch + had, room, MSG_DONTWAIT);
     if (n == -1)
         return failed(client, shared, errno);
     if (n == 0)
         return ended(client, shared);
     if (had > 0)
         memcpy(shared->scratch, buf_span(&client->rest).ptr, had);
+    client->got += (uint64_t)n;
     struct span bytes = span_of(shared->scratch, had + (size_t)n);
     size_t used = parse(client, shared, bytes, false);
-    if (!keep(client, shared, span_from(bytes, used)) || shared->buffered > shared->max_buffered)
+    if (used == NONSENSE || !keep(client, shared, span_from(bytes, used)) ||
+        shared->buffered > shared->max_buffered || is_tiresome(client))
         return RELAY_BROKEN;
-    return (size_t)n == RELAY_READ_MAX ? RELAY_MORE : RELAY_IDLE;
+    return (size_t)n == room ? RELAY_MORE : RELAY_IDLE;
+}
+
+static void say(struct relay_client *client, enum relay_type type, uint64_t number)
+{
+    struct relay_head h = {.type = type, .number = number};
+    if (client->out_len + RELAY_HEAD_LEN > sizeof(client->out))
+        return;
+    relay_head_put(client->out + client->out_len, &h, span_of(NULL, 0));
+    client->out_len += RELAY_HEAD_LEN;
+}
+
+bool relay_client_answer(struct relay_client *client)
+{
+    const struct relay_session *session = client->session;
+    if (client->kind != RELAY_FRAMES)
+        return true;
+    if (!session)
+        return false; /* it has a new connection */
+    if (client->bye) {
+        say(client, RELAY_BYE, 0);
+        client->bye = false;
+    }
+    /* one that does not read gets no more of them */
+    if (client->out_len < RELAY_HELLO_MAX / 2 && (client->asked || session->acked > client->told)) {
+        say(client, RELAY_ACK, session->acked);
+        client->told = session->acked;
+        client->asked = false;
+    }
+    if (client->out_len > 0) {
+        ssize_t n = send(client->fd, client->out, client->out_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n == -1)
+            return errno == EAGAIN || errno == EINTR;
+        memmove(client->out, client->out + n, client->out_len - (size_t)n);
+        client->out_len -= (size_t)n;
+    }
+    return !client->ended || client->out_len > 0 || session->acked < session->received;
 }

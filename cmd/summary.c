@@ -165,6 +165,7 @@ static void print_output(FILE *f, const struct account *a)
         {BOOK_DROPPED, "dropped (queue full)"},
         {BOOK_FAILED, "failed"},
         {BOOK_ABANDONED, "abandoned"},
+        {BOOK_SPOOLED, "left in the spool"},
         {BOOK_SPLIT, "given to another output"},
         {BOOK_SKIPPED, "not for this output"},
     };

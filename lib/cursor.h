@@ -24,6 +24,11 @@ static inline uint32_t load_be32(const uint8_t *p)
     return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
 }
 
+static inline uint64_t load_be64(const uint8_t *p)
+{
+    return (uint64_t)load_be32(p) << 32 | load_be32(p + 4);
+}
+
 static inline struct cursor cursor_of(const uint8_t *bytes, size_t len)
 {
     return (struct cursor){.at = bytes, .end = bytes + len};

@@ -47,6 +47,9 @@ struct msg {
     int64_t due_ns; /* CLOCK_MONOTONIC: when it is meant to be sent; 0: at once */
     uint64_t conn; /* same for all messages of one client connection, both directions */
     struct endpoint src, dst;
+    /* of a message that came over a relay which acknowledges, else 0: the stream that its first
+     * sender began, and its number there, which tell it from all others */
+    uint64_t stream, number;
     struct receipt *receipt; /* a reference; NULL: its input does not ask (lib/receipt.h) */
     struct http_view http; /* head_len 0: the payload is not HTTP */
     size_t len; /* bytes of payload */

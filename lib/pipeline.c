@@ -216,6 +216,7 @@ int pipeline_add_input(struct pipeline *pipe, struct input *in, struct books *bo
     if (lane->chain)
         filter_chain_count(lane->chain, books);
     lane->sink.put = lane_put;
+    lane->sink.kick = lane_kick_sink;
     lane->waits = may_wait(pipe, in);
     pipe->lanes[pipe->n_lanes++] = lane;
     int r = lane_find_exits(lane, err);

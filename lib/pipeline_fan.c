@@ -14,6 +14,11 @@ void lane_kick(struct lane *lane)
         queue_kick(lane->exits[__builtin_ctzll(lane->fed)]->queue);
 }
 
+void lane_kick_sink(struct sink *sink)
+{
+    lane_kick(container_of(sink, struct lane, sink));
+}
+
 static void put_into(struct lane *lane, size_t i, const struct msg *msg)
 {
     struct pipeline *pipe = lane->pipe;

@@ -97,6 +97,7 @@ static inline bool pipeline_is_ending(struct pipeline *pipe, enum pipeline_leg l
 
 void *lane_run(void *lane);
 void lane_put(struct sink *sink, const struct msg *msg);
+void lane_kick_sink(struct sink *sink);
 void *exit_lane_run(void *lane);
 /* Books what is left in the queue as abandoned. */
 void exit_lane_abandon(struct exit_lane *lane);

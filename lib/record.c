@@ -63,6 +63,11 @@ void record_reader_init(struct record_reader *reader, size_t max_payload)
     *reader = (struct record_reader){.max_payload = max_payload};
 }
 
+bool record_reader_is_inside(const struct record_reader *reader)
+{
+    return reader->state != STATE_HEADER && reader->state != STATE_SKIP;
+}
+
 static size_t min(size_t a, size_t b)
 {
     return a < b ? a : b;

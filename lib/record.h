@@ -3,7 +3,8 @@
  *
  *   TYPE ID TIMESTAMP_NS LATENCY_NS LENGTH CRC32 SRC DST LF  payload  LF 🐵🙈🙉 LF
  *
- * Written with all eight fields; read with three or more, as gor writes them. The same bytes are
+ * A message that came over a relay has a ninth field, STREAM:NUMBER. Written with all fields; read
+ * with three or more, as gor writes them. The same bytes are
  * used in files, on stdout and on the relay. */
 #pragma once
 
@@ -82,6 +83,8 @@ struct record_reader {
 };
 
 void record_reader_init(struct record_reader *reader, size_t max_payload);
+/* Has it read a header line, whose payload is not complete? */
+bool record_reader_is_inside(const struct record_reader *reader);
 
 /* bytes: everything not yet used. at_end: nothing will follow, so that a last record without its
  * separator counts as whole when its LENGTH or framing says so, and a torn one as damage. Always
@@ -96,3 +99,13 @@ void record_reader_init(struct record_reader *reader, size_t max_payload);
  */
 enum record_result record_read(struct record_reader *reader, const uint8_t *bytes, size_t n,
                                bool at_end, size_t *used, struct msg **msg);
+
+/* What the header line at the start of bytes says beside the message: how long the record is, and
+ * which message of a relay's it is (stream 0: it came over none). False: no whole header line with
+ * LENGTH. A recording that is played again is another message, so record_read() does not tell. */
+struct record_origin {
+    size_t line_len; /* with its LF */
+    uint64_t payload_len;
+    uint64_t stream, number;
+};
+bool record_origin(struct span bytes, struct record_origin *origin);

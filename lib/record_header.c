@@ -7,11 +7,13 @@
 #include "lib/record_internal.h"
 
 #define FIELDS_MIN 3 /* old files have no latency */
-#define FIELDS_MAX 8
+#define FIELDS_MAX 9
 #define CRC_DIGITS 8
+#define STREAM_DIGITS 16
 #define DECIMAL_MAX 20 /* digits of UINT64_MAX */
 
-static_assert(1 + MSG_ID_MAX + 3 * (DECIMAL_MAX + 1) + CRC_DIGITS + 2 * ENDPOINT_TEXT_MAX + 8 <=
+static_assert(1 + MSG_ID_MAX + 4 * (DECIMAL_MAX + 1) + CRC_DIGITS + 2 * ENDPOINT_TEXT_MAX + 16 +
+                      10 <=
                   RECORD_HEADER_MAX,
               "every header line has room");
 
@@ -34,10 +36,11 @@ static char *put_signed(char *p, int64_t n)
     return put_decimal(p, n < 0 ? -(uint64_t)n : (uint64_t)n);
 }
 
-static char *put_crc(char *p, uint32_t crc)
+/* The lowest so many bits. */
+static char *put_hex(char *p, uint64_t n, int bits)
 {
-    for (int shift = 28; shift >= 0; shift -= 4)
-        *p++ = "0123456789abcdef"[crc >> shift & 15];
+    for (int shift = bits - 4; shift >= 0; shift -= 4)
+        *p++ = "0123456789abcdef"[n >> shift & 15];
     return p;
 }
 
@@ -89,11 +92,17 @@ size_t record_header(char *out, const struct msg *msg)
     *p++ = ' ';
     p = put_decimal(p, msg->len);
     *p++ = ' ';
-    p = put_crc(p, (uint32_t)crc32_z(0, msg->bytes, msg->len));
+    p = put_hex(p, crc32_z(0, msg->bytes, msg->len), 32);
     *p++ = ' ';
     p = put_endpoint(p, &msg->src);
     *p++ = ' ';
     p = put_endpoint(p, &msg->dst);
+    if (msg->stream != 0) {
+        *p++ = ' ';
+        p = put_hex(p, msg->stream, 64);
+        *p++ = ':';
+        p = put_decimal(p, msg->number);
+    }
     *p++ = '\n';
     return (size_t)(p - out);
 }
@@ -123,18 +132,18 @@ static bool parse_signed(struct span s, int64_t *out)
     return true;
 }
 
-static bool parse_crc(struct span s, uint32_t *out)
+static bool parse_hex(struct span s, size_t digits, uint64_t *out)
 {
-    uint32_t crc = 0;
-    if (s.len != CRC_DIGITS)
+    uint64_t n = 0;
+    if (s.len != digits)
         return false;
     for (size_t i = 0; i < s.len; i++) {
         uint8_t c = ascii_lower(s.ptr[i]);
         if ((c < '0' || c > '9') && (c < 'a' || c > 'f'))
             return false;
-        crc = crc << 4 | (uint32_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+        n = n << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
     }
-    *out = crc;
+    *out = n;
     return true;
 }
 
@@ -165,11 +174,25 @@ static bool is_visible(struct span s)
 static bool parse_length(struct record_line *line, const struct span field[FIELDS_MAX])
 {
     bool has_length = parse_unsigned(field[4], &line->length);
-    bool has_crc = parse_crc(field[5], &line->crc);
+    uint64_t crc = 0;
+    bool has_crc = parse_hex(field[5], CRC_DIGITS, &crc);
+    line->crc = (uint32_t)crc;
     line->has_length = has_length && has_crc;
     if (field[5].len == 0)
         return true;
     return has_length == has_crc && (!has_length || line->length > 0);
+}
+
+/* STREAM:NUMBER, or anything: then it is not there. */
+static void parse_origin(struct record_line *line, struct span field)
+{
+    struct span stream = span_of(field.ptr, field.len < STREAM_DIGITS ? field.len : STREAM_DIGITS);
+    struct span rest = span_from(field, STREAM_DIGITS);
+    uint64_t number = 0;
+    if (rest.len < 2 || rest.ptr[0] != ':' || !parse_unsigned(span_from(rest, 1), &number) ||
+        !parse_hex(stream, STREAM_DIGITS, &line->stream))
+        line->stream = 0;
+    line->number = number;
 }
 
 static bool parse_fields(struct span text, struct record_line *line)
@@ -181,6 +204,7 @@ static bool parse_fields(struct span text, struct record_line *line)
     line->id = field[1];
     line->src = field[6];
     line->dst = field[7];
+    parse_origin(line, field[8]);
     if (field[0].len != 1 || line->type < '1' || line->type > '9')
         return false;
     if (line->id.len > MSG_ID_MAX || !is_visible(line->id))
@@ -204,4 +228,18 @@ enum header_result record_line_parse(const uint8_t *bytes, size_t n, bool at_end
         return HEADER_BAD;
     *line = found;
     return HEADER_OK;
+}
+
+bool record_origin(struct span line, struct record_origin *origin)
+{
+    struct record_line found;
+    if (record_line_parse(line.ptr, line.len, false, &found) != HEADER_OK || !found.has_length)
+        return false;
+    *origin = (struct record_origin){
+        .line_len = found.len,
+        .payload_len = found.length,
+        .stream = found.stream,
+        .number = found.number,
+    };
+    return true;
 }

@@ -19,6 +19,7 @@ struct record_line {
     int64_t ts_ns, latency_ns;
     uint64_t length;
     uint32_t crc;
+    uint64_t stream, number; /* stream 0: the line has none */
 };
 
 /* The header line at bytes. at_end: nothing follows them. Sets *line only with HEADER_OK. */

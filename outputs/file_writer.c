@@ -260,3 +260,9 @@ size_t file_writer_pending(const struct file_writer *w)
 {
     return batch_len(&w->batch);
 }
+
+uint64_t file_writer_size(const struct file_writer *w)
+{
+    struct stat st;
+    return w->regular && fstat(w->fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+}

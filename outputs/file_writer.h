@@ -40,5 +40,8 @@ MUST_CHECK int64_t file_writer_put(struct file_writer *w, const struct msg *msg,
  * and the next flush tries again with what comes until then. */
 MUST_CHECK int file_writer_flush(struct file_writer *w);
 
+/* How long the file is; 0 for devices and pipes. */
+uint64_t file_writer_size(const struct file_writer *w);
+
 /* Bytes of records that wait for a flush. */
 size_t file_writer_pending(const struct file_writer *w);

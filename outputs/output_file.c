@@ -8,12 +8,16 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "outputs/file_seen.h"
 #include "outputs/file_writer.h"
 #include "outputs/filename.h"
 #include "outputs/outputs.h"
 
 #define DEFAULT_SIZE_LIMIT (32 * MIB)
 #define DEFAULT_MAX_SIZE TIB
+#define HURRY_NS (50 * NS_PER_MS)
+/* So much is read again at most to find out what relays have handed over. */
+#define SAVE_SEEN_BYTES (16 * MIB)
 #define SHORTEST_FLUSH_NS (100 * NS_PER_MS)
 /* After a file could not be opened messages are lost for so long, before it is tried again. */
 #define REOPEN_NS (100 * NS_PER_MS)
@@ -26,6 +30,7 @@
 struct chunk {
     struct file_writer *writer; /* NULL: none open */
     char name[PATH_MAX]; /* the template expanded, without index */
+    char path[PATH_MAX]; /* of the file */
     int64_t second; /* of the wall clock, for which that holds */
     uint64_t next_index; /* for that name */
     uint64_t n_msgs, bytes; /* in this file, by us; before compression */
@@ -45,6 +50,8 @@ struct file_output {
     int64_t retry_ns; /* no new attempt to open before; 0: at once */
     struct log_limit fault;
     bool told_max_size;
+    struct file_seen *seen; /* NULL: no message of a relay was written */
+    uint64_t seen_due; /* saved again when total reaches this */
     size_t n_chunks;
     struct chunk chunks[MAX_TYPES];
 };
@@ -73,12 +80,11 @@ static void close_chunk(struct file_output *f, struct chunk *c)
 /* Opens the next index of c->name that is free. */
 static int open_next(struct file_output *f, struct chunk *c)
 {
-    char path[PATH_MAX];
     int r = -EEXIST;
     for (int i = 0; r == -EEXIST && i < MAX_TRIES; i++) {
-        r = filename_chunk(path, c->name, c->next_index);
+        r = filename_chunk(c->path, c->name, c->next_index);
         if (r == 0)
-            r = file_writer_open(&c->writer, path, FILE_NEW, f->base.books);
+            r = file_writer_open(&c->writer, c->path, FILE_NEW, f->base.books);
         if (r == 0 || r == -EEXIST)
             c->next_index++;
     }
@@ -98,10 +104,13 @@ static int open_chunk(struct file_output *f, struct chunk *c, const char *name)
         c->next_index = index;
         snprintf(c->name, sizeof(c->name), "%s", name);
     }
+    if (f->append)
+        snprintf(c->path, sizeof(c->path), "%s", name);
     r = f->append ? file_writer_open(&c->writer, name, FILE_APPEND, f->base.books)
                   : open_next(f, c);
     if (r < 0)
         return r;
+    f->seen_due = 0;
     c->n_msgs = c->bytes = 0;
     book_one(f->base.books, BOOK_FILES_OPENED);
     return 0;
@@ -162,13 +171,59 @@ static bool is_at_max_size(struct file_output *f)
     return true;
 }
 
+/* A sender waits to hear that it is written, and holds it until then. */
+static void hurry(struct chunk *c)
+{
+    int64_t due_ns = c->flush_due_ns != 0 ? clock_mono_ns() + HURRY_NS : 0;
+    if (due_ns < c->flush_due_ns)
+        c->flush_due_ns = due_ns;
+}
+
+/* Notes how far the files are that are open, with everything flushed. When that fails the earlier
+ * note holds, and there is more to read at the next start. */
+static void save_seen(struct file_output *f)
+{
+    struct file_seen_place places[MAX_TYPES];
+    size_t n = 0;
+    f->seen_due = f->total + SAVE_SEEN_BYTES;
+    for (size_t i = 0; i < f->n_chunks; i++) {
+        struct chunk *c = &f->chunks[i];
+        if (!c->writer)
+            continue;
+        flush_chunk(f, c);
+        places[n++] = (struct file_seen_place){c->path, file_writer_size(c->writer)};
+    }
+    int r = file_seen_save(f->seen, places, n);
+    if (r < 0)
+        log_fault(f, "the note of what relays handed over", -r);
+}
+
+/* Has a relay handed msg over before? */
+static bool is_known(struct file_output *f, const struct msg *msg)
+{
+    if (msg->stream == 0 || f->uses.record)
+        return false;
+    if (!f->seen) {
+        int r = file_seen_open(&f->seen, f->pattern, true);
+        if (r < 0)
+            log_fault(f, "the note of what relays handed over", -r);
+    }
+    return f->seen && file_seen_has(f->seen, msg);
+}
+
 static enum output_result file_write(struct output *out, const struct msg *msg)
 {
     struct file_output *f = container_of(out, struct file_output, base);
     int fault;
+    if (is_known(f, msg)) {
+        book_one(f->base.books, BOOK_KNOWN_ALREADY);
+        return OUTPUT_SKIPPED;
+    }
     struct chunk *c = is_at_max_size(f) ? NULL : chunk_for(f, msg);
     if (!c)
         return OUTPUT_FAILED;
+    if (f->seen && f->total >= f->seen_due)
+        save_seen(f);
     int64_t len = file_writer_put(c->writer, msg, &fault);
     if (len < 0)
         return OUTPUT_FAILED;
@@ -183,6 +238,10 @@ static enum output_result file_write(struct output *out, const struct msg *msg)
         c->flush_due_ns = 0;
     else if (c->flush_due_ns == 0)
         c->flush_due_ns = clock_mono_ns() + f->flush_ns;
+    if (f->seen && msg->stream != 0)
+        (void)file_seen_add(f->seen, msg);
+    if (msg->receipt)
+        hurry(c);
     return OUTPUT_TAKEN;
 }
 
@@ -234,6 +293,7 @@ static void file_close(struct output *out)
     struct file_output *f = container_of(out, struct file_output, base);
     for (size_t i = 0; i < f->n_chunks; i++)
         file_writer_free(f->chunks[i].writer);
+    file_seen_free(f->seen);
     mem_free(f->pattern);
     mem_free(f);
 }
@@ -282,6 +342,21 @@ static int open_first(struct file_output *f, struct err *err)
     return r < 0 ? open_failed(name, -r, err) : 0;
 }
 
+/* What an earlier run has written for relays. */
+static int recall(struct file_output *f, struct err *err)
+{
+    int r = f->uses.record ? -ENOENT : file_seen_open(&f->seen, f->pattern, false);
+    if (r == -ENOENT)
+        return 0;
+    if (r == -EINVAL) {
+        log_warn(f->tag,
+                 "the note of what relays handed over is damaged: what they hand over again "
+                 "will be recorded twice");
+        return 0;
+    }
+    return r < 0 ? err_sys(err, -r, "--output-file %s: its note for relays", f->pattern) : 0;
+}
+
 static int file_open(struct output **outp, const struct output_args *args, struct err *err)
 {
     const struct options *o = args->options;
@@ -304,7 +379,9 @@ static int file_open(struct output **outp, const struct output_args *args, struc
     f->flush_ns = options_duration_ns(o, "output-file-flush-interval");
     f->flush_ns = f->flush_ns > 0 ? f->flush_ns : SHORTEST_FLUSH_NS;
     f->pattern = mem_strdup(MEM_IO, args->address);
-    r = f->pattern ? open_first(f, err) : err_sys(err, ENOMEM, "--output-file %s", args->address);
+    r = f->pattern ? recall(f, err) : err_sys(err, ENOMEM, "--output-file %s", args->address);
+    if (r == 0)
+        r = open_first(f, err);
     if (r < 0) {
         file_close(&f->base);
         return r;

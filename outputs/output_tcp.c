@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* output-tcp: to a relay, as gor's plain stream of records. One connection, so that everything
- * stays in order; with --output-tcp-workers N each recorded connection keeps to one of N. */
+/* output-tcp: to a relay. One connection, so that everything stays in order; with
+ * --output-tcp-workers N each recorded connection keeps to one of N. */
 #include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "lib/mem.h"
 #include "lib/output.h"
 #include "outputs/conn_set.h"
 #include "outputs/outputs.h"
 #include "outputs/relay_conn.h"
+
+/* What may wait for its acknowledgement in memory, of all connections together. */
+#define MEMORY_BYTES (32 * MIB)
 
 struct tcp {
     struct output base;
@@ -24,21 +31,72 @@ static void tcp_close(struct output *out)
     mem_free(t);
 }
 
+/* "DIR/HOST_PORT-WORKER": where connection number worker keeps what waits. */
+static int spool_folder(char *out, size_t size, const struct tcp *t, const char *dir, size_t worker)
+{
+    int n = snprintf(out, size, "%s/%s_%s-%zu", dir, t->peer.name.host, t->peer.name.port, worker);
+    if (n < 0 || (size_t)n >= size)
+        return -ENAMETOOLONG;
+    for (char *p = out + strlen(dir) + 1; *p; p++)
+        if (*p == '/' || *p == ':' || *p == '%')
+            *p = '_';
+    return 0;
+}
+
+/* Nobody would send what is left in the folder of a connection that there is no more. */
+static int check_others(const struct tcp *t, const char *dir, size_t workers, struct err *err)
+{
+    char folder[PATH_MAX];
+    for (size_t i = workers; i < CONN_SET_MAX; i++)
+        if (spool_folder(folder, sizeof(folder), t, dir, i) == 0 && access(folder, F_OK) == 0)
+            return err_usage(
+                err,
+                "--output-tcp-spool: %s holds messages of a run with more connections: "
+                "start with --output-tcp-workers %zu until it is gone",
+                folder, i + 1);
+    return 0;
+}
+
+static int add_conn(struct tcp *t, const struct options *o, size_t workers, struct err *err)
+{
+    const char *dir = options_string(o, "output-tcp-spool");
+    char folder[PATH_MAX];
+    struct spool_config spool = {.out = &t->base, .tag = t->peer.tag};
+    struct relay_conn_config config = {
+        .out = &t->base, .peer = &t->peer, .worker = t->conns.n, .workers = workers};
+    spool.max_bytes = MEMORY_BYTES / workers > MIB ? MEMORY_BYTES / workers : MIB;
+    int r = 0;
+    if (*dir) {
+        spool.folder = folder;
+        spool.max_bytes = options_size(o, "output-tcp-spool-size") / workers;
+        r = spool_folder(folder, sizeof(folder), t, dir, config.worker);
+    }
+    if (r < 0)
+        return err_sys(err, -r, "--output-tcp-spool %s", dir);
+    r = spool_open(&config.spool, &spool, err);
+    if (r < 0)
+        return r;
+    r = relay_conn_new(&t->conns.conns[t->conns.n], &config);
+    if (r < 0) {
+        spool_close(config.spool);
+        return err_sys(err, -r, "--output-tcp");
+    }
+    t->conns.n++;
+    return 0;
+}
+
 static int set_up(struct tcp *t, const struct output_args *args, struct err *err)
 {
     size_t workers = 0;
+    const char *dir = options_string(args->options, "output-tcp-spool");
     int r = conn_set_workers(&workers, args->options, "output-tcp-workers", 0, err);
     if (r == 0)
         r = tcp_peer_init(&t->peer, "output-tcp", args->address, err);
-    if (r < 0)
-        return r;
-    while (t->conns.n < workers) {
-        r = relay_conn_new(&t->conns.conns[t->conns.n], &t->base, &t->peer);
-        if (r < 0)
-            return err_sys(err, -r, "--output-tcp %s", args->address);
-        t->conns.n++;
-    }
-    return 0;
+    if (r == 0 && *dir)
+        r = check_others(t, dir, workers, err);
+    while (r == 0 && t->conns.n < workers)
+        r = add_conn(t, args->options, workers, err);
+    return r;
 }
 
 static int tcp_open(struct output **outp, const struct output_args *args, struct err *err)

@@ -2,171 +2,418 @@
 #include "outputs/relay_conn.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 
-#include "lib/buf.h"
+#include "lib/clock.h"
+#include "lib/hash.h"
 #include "lib/mem.h"
-#include "lib/record.h"
-#include "outputs/held.h"
+#include "lib/relay_frame.h"
 
-/* Records in one sendmsg(2), three pieces each. */
+/* Records in one sendmsg(2) to a gor, two pieces each. */
 #define BATCH 64
-#define PIECES 3
-/* Calls of sendmsg(2) in one step, so that other connections get their turn. */
-#define BATCHES_PER_STEP 16
+/* Sends in one step, so that other connections get their turn. */
+#define SENDS_PER_STEP 16
 
 #define CONNECT_TIMEOUT_NS (5 * NS_PER_S) /* as gor's */
-/* How long the rest of a record may take once the peer has announced its end. */
+/* How long an answer to HELLO is waited for: from a stranger, from one that did not answer before.
+ */
+#define STRANGER_NS (2 * NS_PER_S)
+#define PLAIN_AGAIN_NS (300 * NS_PER_MS)
+/* A peer that is silent for so long is asked, and given up. */
+#define PING_NS (2 * NS_PER_S)
+#define SILENCE_NS (7 * NS_PER_S)
+/* How long the rest of a record may take once a plain peer has announced its end. */
 #define LEAVE_NS (2 * NS_PER_S)
 
-/* Always true: headers holds the header lines of the messages held, in order, each as long as its
- * mark; sent is less than the length of the first record. */
-struct relay_conn {
-    struct conn base;
-    struct tcp_link link;
-    bool leaving; /* the peer sends no more, so it stops: the record in progress still goes to it */
-    int64_t deadline_ns; /* of leaving */
-    struct buf headers;
-    struct held held;
-    size_t sent; /* bytes of the first record that the kernel has taken */
+enum peer_kind {
+    PEER_UNKNOWN = 0,
+    PEER_PLAIN,
+    PEER_FRAMES, /* it will never be taken for a gor again */
 };
 
-static void pop(struct relay_conn *c, enum book fate)
-{
-    buf_consume(&c->headers, held_nth(&c->held, 0)->mark);
-    held_pop(&c->held, fate);
-    c->sent = 0;
-}
+enum phase {
+    GREETING = 0, /* HELLO is to be sent, once the link is up */
+    WELCOMING, /* the answer is awaited */
+    FRAMES,
+    PLAIN,
+    LEAVING, /* no more goes out: the peer stops, but for the rest of what is begun */
+};
+
+/* Always true: off bytes of the first frame that is not sent (PLAIN, LEAVING: of its record) are.
+ */
+struct relay_conn {
+    struct conn base;
+    struct output *out;
+    struct tcp_link link;
+    struct spool *spool;
+    uint64_t session, salt, number; /* number: of the last message that began here */
+    enum peer_kind peer;
+    enum phase phase;
+    bool said_bye; /* LEAVING: the peer acknowledges still */
+    bool upgrade; /* LEAVING: a plain peer turned out to acknowledge; it is to read all first */
+    bool shut;
+    size_t off;
+    int64_t deadline_ns; /* of WELCOMING and LEAVING */
+    int64_t heard_ns, pinged_ns, moved_ns; /* moved: bytes of a frame went out */
+    uint8_t in[2 * RELAY_HELLO_MAX];
+    size_t in_len;
+    uint8_t control[RELAY_HELLO_MAX]; /* goes out before the next frame */
+    size_t control_len, control_off;
+};
 
 static void relay_conn_free(struct conn *conn)
 {
     struct relay_conn *c = container_of(conn, struct relay_conn, base);
-    held_pop_all(&c->held, BOOK_ABANDONED);
+    spool_close(c->spool);
     tcp_link_fini(&c->link);
-    buf_fini(&c->headers);
     mem_free(c);
 }
 
-static void lost(struct relay_conn *c, int errnum, int64_t now_ns)
+static void lost(struct relay_conn *c, const char *what, int errnum, int64_t now_ns)
 {
-    tcp_link_lost(&c->link, "connection lost", errnum, now_ns);
-    c->leaving = false;
-    c->sent = 0;
+    tcp_link_lost(&c->link, what, errnum, now_ns);
+    c->phase = GREETING;
+    c->said_bye = c->upgrade = c->shut = false;
+    c->off = c->in_len = c->control_len = c->control_off = 0;
 }
 
-/* The pieces of the first max records, without the bytes that are sent already. */
-static size_t gather(struct relay_conn *c, size_t max, struct iovec *iov)
+/* How long an answer to HELLO is waited for. Who asked for a spool wants to be sure. */
+static int64_t patience_ns(const struct relay_conn *c)
 {
-    size_t n = 0, at = 0;
-    for (size_t i = 0; i < c->held.n && i < max; i++) {
-        const struct held_msg *h = held_nth(&c->held, i);
-        iov[n++] = (struct iovec){(void *)(buf_span(&c->headers).ptr + at), h->mark};
-        iov[n++] = (struct iovec){(void *)h->msg->bytes, h->msg->len};
-        iov[n++] = (struct iovec){(void *)record_separator, RECORD_SEPARATOR_LEN};
-        at += h->mark;
+    if (c->peer == PEER_PLAIN)
+        return PLAIN_AGAIN_NS;
+    return c->peer == PEER_FRAMES || spool_is_kept(c->spool) ? SILENCE_NS : STRANGER_NS;
+}
+
+static void greet(struct relay_conn *c, int64_t now_ns)
+{
+    struct relay_hello hello = {
+        .version = RELAY_VERSION, .sender = c->session, .next = spool_acked(c->spool) + 1};
+    c->control_len = relay_hello_put((char *)c->control, &hello);
+    c->phase = WELCOMING;
+    c->heard_ns = c->pinged_ns = c->moved_ns = now_ns;
+    c->deadline_ns = now_ns + patience_ns(c);
+}
+
+static void go_plain(struct relay_conn *c)
+{
+    if (c->peer == PEER_UNKNOWN)
+        log_info(c->link.retry.tag,
+                 "it does not acknowledge: taken for a gor, which gets the plain "
+                 "stream");
+    c->peer = PEER_PLAIN;
+    c->phase = PLAIN;
+    c->off = 0;
+    spool_back(c->spool, spool_acked(c->spool));
+}
+
+/* All of these return false when the connection is lost, and said so. */
+static bool welcomed(struct relay_conn *c, unsigned version, uint64_t have, int64_t now_ns)
+{
+    c->peer = PEER_FRAMES;
+    if (version != RELAY_VERSION || have < spool_acked(c->spool) || have > spool_sent(c->spool)) {
+        lost(c,
+             version != RELAY_VERSION ? "it speaks another version of the relay's protocol"
+                                      : "it claims what was never sent",
+             EPROTO, now_ns);
+        return false;
     }
-    size_t skip = c->sent;
-    for (size_t i = 0; i < n && skip > 0; i++) {
+    c->phase = FRAMES;
+    c->off = 0;
+    spool_back(c->spool, have);
+    return true;
+}
+
+static bool heard_frame(struct relay_conn *c, const struct relay_head *h, int64_t now_ns)
+{
+    uint64_t acked = spool_acked(c->spool);
+    if (h->type == RELAY_ACK && h->number >= acked && h->number <= spool_sent(c->spool)) {
+        if (h->number > acked)
+            backoff_worked(&c->link.retry.backoff);
+        spool_ack(c->spool, h->number);
+    } else if (h->type == RELAY_BYE) {
+        c->phase = LEAVING;
+        c->said_bye = true;
+        c->deadline_ns = INT64_MAX; /* it is watched as ever */
+    } else if (h->type != RELAY_ACK || h->number > acked) {
+        lost(c, "what it says makes no sense", EPROTO, now_ns);
+        return false;
+    }
+    return true;
+}
+
+/* Takes what it can of c->in apart. */
+static bool understand(struct relay_conn *c, int64_t now_ns)
+{
+    struct span bytes = span_of(c->in, c->in_len);
+    size_t used = 0;
+    bool ok = true;
+    if (c->phase == WELCOMING || c->phase == PLAIN) {
+        unsigned version;
+        uint64_t have;
+        enum relay_found r = relay_welcome_get(bytes, &version, &have, &used);
+        if (r == RELAY_SHORT)
+            return true;
+        if (r == RELAY_FOUND && c->phase == PLAIN) { /* it was only slow */
+            c->peer = PEER_FRAMES;
+            c->phase = LEAVING;
+            c->upgrade = true;
+            c->deadline_ns = now_ns + SILENCE_NS;
+        } else if (r == RELAY_FOUND)
+            ok = welcomed(c, version, have, now_ns);
+        else if (c->phase == WELCOMING && c->peer != PEER_FRAMES)
+            go_plain(c);
+        if (r == RELAY_BAD) {
+            book_add(c->out->books, BOOK_ANSWER_BYTES, c->in_len);
+            used = c->in_len;
+        }
+    }
+    while (ok && used < c->in_len && (c->phase == FRAMES || c->said_bye)) {
+        struct relay_head h;
+        enum relay_found r = relay_head_get(span_from(bytes, used), &h);
+        if (r == RELAY_SHORT)
+            break;
+        if (r == RELAY_BAD || h.body_len > 0) {
+            lost(c, "what it says makes no sense", EPROTO, now_ns);
+            return false;
+        }
+        used += relay_frame_len(&h);
+        ok = heard_frame(c, &h, now_ns);
+    }
+    if (ok) {
+        memmove(c->in, c->in + used, c->in_len - used);
+        c->in_len -= used;
+    }
+    return ok;
+}
+
+/* Reads what the peer says. *ended: it has closed its side. */
+static bool listen_to_it(struct relay_conn *c, bool *did, bool *ended, int64_t now_ns)
+{
+    *ended = false;
+    for (int i = 0; i < SENDS_PER_STEP; i++) {
+        ssize_t n = recv(c->link.fd, c->in + c->in_len, sizeof(c->in) - c->in_len, MSG_DONTWAIT);
+        if (n == -1 && (errno == EAGAIN || errno == EINTR))
+            return true;
+        if (n == -1) {
+            lost(c, "connection lost", errno, now_ns);
+            return false;
+        }
+        *ended = n == 0;
+        if (n == 0)
+            return true;
+        *did = true;
+        c->in_len += (size_t)n;
+        c->heard_ns = now_ns;
+        if (!understand(c, now_ns))
+            return false;
+    }
+    return true;
+}
+
+/* -EAGAIN: the socket is full; else a failure has been told. */
+static ssize_t send_some(struct relay_conn *c, struct iovec *iov, size_t n, int64_t now_ns)
+{
+    ssize_t sent = tcp_link_send(&c->link, iov, n);
+    if (sent == -EINTR)
+        return -EAGAIN;
+    if (sent < 0 && sent != -EAGAIN)
+        lost(c, "connection lost", (int)-sent, now_ns);
+    if (sent > 0)
+        c->moved_ns = now_ns;
+    return sent;
+}
+
+static ssize_t send_control(struct relay_conn *c, int64_t now_ns)
+{
+    struct iovec iov = {c->control + c->control_off, c->control_len - c->control_off};
+    ssize_t n = send_some(c, &iov, 1, now_ns);
+    if (n > 0)
+        c->control_off += (size_t)n;
+    if (n > 0 && c->control_off == c->control_len)
+        c->control_len = c->control_off = 0;
+    return n;
+}
+
+/* Frames as they lie in the spool; only_rest: no new one is begun. 0: there is nothing to send. */
+static ssize_t send_frames(struct relay_conn *c, bool only_rest, int64_t now_ns)
+{
+    struct span next = only_rest && c->off == 0 ? span_of(NULL, 0) : spool_next(c->spool);
+    if (next.len == 0)
+        return 0;
+    if (only_rest) {
+        struct relay_head h = relay_head_peek(next.ptr);
+        next.len = relay_frame_len(&h);
+    }
+    struct iovec iov = {(void *)(next.ptr + c->off), next.len - c->off};
+    ssize_t n = send_some(c, &iov, 1, now_ns);
+    if (n <= 0)
+        return n;
+    size_t done = 0, sent = c->off + (size_t)n;
+    while (sent - done >= RELAY_HEAD_LEN) {
+        struct relay_head h = relay_head_peek(next.ptr + done);
+        if (sent - done < relay_frame_len(&h))
+            break;
+        done += relay_frame_len(&h);
+        spool_sent_one(c->spool);
+    }
+    c->off = sent - done;
+    return n;
+}
+
+/* What the frames hold, as records; only_rest: no new one is begun. */
+static ssize_t send_records(struct relay_conn *c, bool only_rest, int64_t now_ns)
+{
+    struct iovec iov[2 * BATCH];
+    size_t ends[BATCH], n_iov = 0, total = 0, at = 0, skip = c->off, n_records = 0;
+    struct span next = only_rest && c->off == 0 ? span_of(NULL, 0) : spool_next(c->spool);
+    while (at < next.len && n_records < (only_rest ? 1 : BATCH)) {
+        struct relay_head h = relay_head_peek(next.ptr + at);
+        iov[n_iov++] = (struct iovec){(void *)(next.ptr + at + RELAY_HEAD_LEN), h.body_len};
+        iov[n_iov++] = (struct iovec){(void *)record_separator, RECORD_SEPARATOR_LEN};
+        at += relay_frame_len(&h);
+        total += h.body_len + RECORD_SEPARATOR_LEN;
+        ends[n_records++] = total;
+    }
+    if (n_records == 0)
+        return 0;
+    for (size_t i = 0; i < 2 && skip > 0; i++) { /* of the first record only */
         size_t cut = skip < iov[i].iov_len ? skip : iov[i].iov_len;
         iov[i].iov_base = (char *)iov[i].iov_base + cut;
         iov[i].iov_len -= cut;
         skip -= cut;
     }
+    ssize_t n = send_some(c, iov, n_iov, now_ns);
+    if (n <= 0)
+        return n;
+    size_t sent = c->off + (size_t)n, whole = 0;
+    while (whole < n_records && ends[whole] <= sent)
+        whole++;
+    c->off = sent - (whole > 0 ? ends[whole - 1] : 0);
+    for (size_t i = 0; i < whole; i++)
+        spool_sent_one(c->spool);
+    spool_ack(c->spool, spool_sent(c->spool));
+    if (whole > 0)
+        backoff_worked(&c->link.retry.backoff);
     return n;
 }
 
-static void took(struct relay_conn *c, size_t n)
+/* Sends as far as that goes. False: lost. */
+static bool talk(struct relay_conn *c, bool *did, int64_t now_ns)
 {
-    while (n > 0) {
-        const struct held_msg *h = held_nth(&c->held, 0);
-        size_t rest = h->mark + h->msg->len + RECORD_SEPARATOR_LEN - c->sent;
-        if (n < rest) {
-            c->sent += n;
-            return;
-        }
-        n -= rest;
-        pop(c, BOOK_DELIVERED);
-        backoff_worked(&c->link.retry.backoff);
+    bool plain = c->phase == PLAIN || (c->phase == LEAVING && !c->said_bye);
+    for (int i = 0; i < SENDS_PER_STEP; i++) {
+        ssize_t n;
+        if (c->control_len > 0 && c->off == 0)
+            n = send_control(c, now_ns);
+        else if (c->phase == WELCOMING)
+            return true;
+        else if (plain)
+            n = send_records(c, c->phase == LEAVING, now_ns);
+        else
+            n = send_frames(c, c->phase == LEAVING, now_ns);
+        if (n == 0 || n == -EAGAIN)
+            return true;
+        if (n < 0)
+            return false;
+        *did = true;
     }
+    return true;
 }
 
-enum sent {
-    SENT_SOME = 0,
-    SENT_NOTHING = 1, /* the socket is full */
-    SENT_BROKEN = 2, /* the connection is lost, and said so */
-};
-
-static enum sent send_records(struct relay_conn *c, size_t max, int64_t now_ns)
+/* A peer that stops shuts its side down (plain) or says so (frames) and reads on to our end. */
+static bool leave(struct relay_conn *c, bool ended, int64_t now_ns)
 {
-    struct iovec iov[BATCH * PIECES];
-    ssize_t n = tcp_link_send(&c->link, iov, gather(c, max, iov));
-    if (n == -EAGAIN)
-        return SENT_NOTHING;
-    if (n < 0 && n != -EINTR) {
-        lost(c, (int)-n, now_ns);
-        return SENT_BROKEN;
-    }
-    if (n > 0)
-        took(c, (size_t)n);
-    return SENT_SOME;
-}
-
-/* A relay that stops shuts its side down and reads on to our end. */
-static bool leave(struct relay_conn *c, int64_t now_ns)
-{
-    enum sent r = SENT_SOME;
-    while (r == SENT_SOME && c->sent > 0)
-        r = send_records(c, 1, now_ns);
-    if (r == SENT_BROKEN)
+    bool waits = c->said_bye || c->upgrade;
+    if (waits ? ended : c->off == 0) {
+        lost(c, c->upgrade ? "it acknowledges after all" : "connection lost", 0, now_ns);
         return true;
-    if (c->sent > 0 && now_ns < c->deadline_ns)
+    }
+    if (now_ns >= c->deadline_ns) {
+        lost(c, "connection lost", ETIMEDOUT, now_ns);
+        return true;
+    }
+    if (waits && !c->shut && c->off == 0 && c->control_len == 0)
+        c->shut = shutdown(c->link.fd, SHUT_WR) == 0;
+    return false;
+}
+
+/* Asks a silent peer, and gives it up. False: lost. */
+static bool watch_silence(struct relay_conn *c, int64_t now_ns)
+{
+    int64_t alive_ns = c->heard_ns;
+    if (c->off > 0 && c->moved_ns > alive_ns) /* a long frame goes out still */
+        alive_ns = c->moved_ns;
+    if (now_ns - alive_ns >= SILENCE_NS) {
+        lost(c, "it does not answer", ETIMEDOUT, now_ns);
         return false;
-    lost(c, 0, now_ns);
+    }
+    if (c->phase == FRAMES && now_ns - c->heard_ns >= PING_NS && now_ns - c->pinged_ns >= PING_NS &&
+        c->control_len == 0 && c->off == 0) {
+        struct relay_head ping = {.type = RELAY_PING};
+        relay_head_put(c->control, &ping, span_of(NULL, 0));
+        c->control_len = RELAY_HEAD_LEN;
+        c->pinged_ns = now_ns;
+    }
     return true;
 }
 
 static bool up(struct relay_conn *c, int64_t now_ns)
 {
-    int alive = tcp_link_drain(&c->link);
-    if (alive < 0) {
-        lost(c, -alive, now_ns);
+    bool did = false, ended = false;
+    if (c->phase == GREETING)
+        greet(c, now_ns);
+    /* heard before each batch: into a connection that the peer has closed the kernel would still
+     * take bytes, and lose them */
+    if (!listen_to_it(c, &did, &ended, now_ns))
+        return true;
+    if (ended && c->phase == PLAIN) {
+        c->phase = LEAVING;
+        c->deadline_ns = now_ns + LEAVE_NS;
+    } else if (ended && c->phase != LEAVING) {
+        lost(c, "connection lost", 0, now_ns);
         return true;
     }
-    if (alive == 0) {
-        c->leaving = true;
-        c->deadline_ns = now_ns + LEAVE_NS;
-        return leave(c, now_ns);
-    }
-    bool did = false;
-    for (int i = 0; i < BATCHES_PER_STEP && c->held.n > 0; i++) {
-        enum sent r = send_records(c, BATCH, now_ns);
-        if (r == SENT_NOTHING)
-            return did;
-        did = true;
-        if (r == SENT_BROKEN)
-            break;
-    }
-    return did;
+    if (c->phase == WELCOMING && now_ns >= c->deadline_ns && c->peer != PEER_FRAMES)
+        go_plain(c);
+    if (c->phase != PLAIN && (c->phase != LEAVING || c->said_bye) && !watch_silence(c, now_ns))
+        return true;
+    if (!talk(c, &did, now_ns))
+        return true;
+    return c->phase == LEAVING ? leave(c, ended, now_ns) || did : did;
 }
 
 static bool relay_conn_step(struct conn *conn, int64_t now_ns)
 {
     struct relay_conn *c = container_of(conn, struct relay_conn, base);
-    if (c->link.state != LINK_UP)
-        return tcp_link_step(&c->link, now_ns);
-    return c->leaving ? leave(c, now_ns) : up(c, now_ns);
+    bool did = spool_tick(c->spool, now_ns);
+    if (c->link.state == LINK_UP)
+        return up(c, now_ns) || did;
+    return tcp_link_step(&c->link, now_ns) || did;
 }
 
 static enum output_result relay_conn_put(struct conn *conn, const struct msg *msg)
 {
     struct relay_conn *c = container_of(conn, struct relay_conn, base);
-    if (!held_has_room(&c->held, msg))
-        return OUTPUT_BUSY;
-    if (buf_reserve(&c->headers, RECORD_HEADER_MAX) < 0)
-        return c->held.n > 0 ? OUTPUT_BUSY : OUTPUT_FAILED;
-    size_t header_len = record_header((char *)buf_tail(&c->headers), msg);
-    buf_commit(&c->headers, header_len);
-    held_put(&c->held, msg, header_len);
-    return OUTPUT_TAKEN;
+    bool forwarded = msg->stream != 0;
+    uint64_t stream = c->session, number = c->number + 1;
+    if (forwarded) {
+        /* the messages of one stream go by several connections: each is a stream of its own then */
+        stream = c->salt ? hash_mix(msg->stream, c->salt) | 1 : msg->stream;
+        number = msg->number;
+    }
+    enum output_result r = spool_put(c->spool, msg, stream, number);
+    c->number += r == OUTPUT_TAKEN && !forwarded;
+    return r;
+}
+
+static bool has_to_send(const struct relay_conn *c)
+{
+    if (c->control_len > 0 || c->off > 0)
+        return true;
+    return (c->phase == FRAMES || c->phase == PLAIN) &&
+           spool_sent(c->spool) < spool_last(c->spool) &&
+           spool_sent(c->spool) - spool_acked(c->spool) < SPOOL_WINDOW / 2;
 }
 
 static void relay_conn_watch(const struct conn *conn, int64_t now_ns, struct pollfd *fd,
@@ -174,23 +421,34 @@ static void relay_conn_watch(const struct conn *conn, int64_t now_ns, struct pol
 {
     const struct relay_conn *c = container_of(conn, struct relay_conn, base);
     tcp_link_watch(&c->link, now_ns, fd, wait_ns);
-    if (c->link.state == LINK_UP && c->held.n > 0)
-        fd->events |= POLLOUT;
-    if (!c->leaving)
+    if (spool_is_kept(c->spool) && spool_last(c->spool) > spool_acked(c->spool))
+        conn_wait_until(now_ns + SPOOL_SYNC_NS, now_ns, wait_ns);
+    if (c->link.state != LINK_UP)
         return;
-    fd->events = POLLOUT; /* the peer's end would wake us again and again */
-    conn_wait_until(c->deadline_ns, now_ns, wait_ns);
+    if (has_to_send(c))
+        fd->events |= POLLOUT;
+    if (c->phase == GREETING)
+        conn_wait_until(now_ns, now_ns, wait_ns);
+    if (c->phase == LEAVING && !c->said_bye && !c->upgrade)
+        fd->events = POLLOUT; /* the peer's end would wake us again and again */
+    if (c->phase == WELCOMING || c->phase == LEAVING)
+        conn_wait_until(c->deadline_ns, now_ns, wait_ns);
+    if (c->phase == FRAMES || c->phase == WELCOMING)
+        conn_wait_until(now_ns + NS_PER_S, now_ns, wait_ns); /* silence */
 }
 
 static enum output_result relay_conn_flush(struct conn *conn, int64_t now_ns)
 {
     struct relay_conn *c = container_of(conn, struct relay_conn, base);
-    if (c->held.n > 0)
+    bool all = spool_acked(c->spool) == spool_last(c->spool);
+    if (!all && spool_is_kept(c->spool) && c->link.state == LINK_DOWN && c->link.retry.said_down)
+        return OUTPUT_DONE; /* the spool keeps it for the next start */
+    if (!all)
         return OUTPUT_BUSY;
-    return c->leaving ? OUTPUT_DONE : tcp_link_flush(&c->link, now_ns);
+    return c->phase == LEAVING ? OUTPUT_DONE : tcp_link_flush(&c->link, now_ns);
 }
 
-int relay_conn_new(struct conn **connp, struct output *out, const struct tcp_peer *peer)
+int relay_conn_new(struct conn **connp, const struct relay_conn_config *config)
 {
     static const struct conn_ops ops = {
         .free = relay_conn_free,
@@ -203,9 +461,11 @@ int relay_conn_new(struct conn **connp, struct output *out, const struct tcp_pee
     if (!c)
         return -ENOMEM;
     c->base.ops = &ops;
-    tcp_link_init(&c->link, out, peer, CONNECT_TIMEOUT_NS);
-    held_init(&c->held, out);
-    buf_init(&c->headers, HELD_MSGS * RECORD_HEADER_MAX);
+    c->out = config->out;
+    c->spool = config->spool;
+    c->session = hash_random_seed() | 1; /* not 0 */
+    c->salt = config->workers > 1 ? config->worker + 1 : 0;
+    tcp_link_init(&c->link, config->out, config->peer, CONNECT_TIMEOUT_NS);
     *connp = &c->base;
     return 0;
 }

@@ -36,9 +36,9 @@ def parse(data):
     while at < len(data):
         end = data.index(b"\n", at)
         words = data[at:end].decode().split(" ")
-        if len(words) != 8:
+        if len(words) not in (8, 9): # the ninth: which message of a relay's it is
             raise Failure(f"record {len(records)}: {len(words)} header fields instead of 8: {words}")
-        kind, id_, ts, latency, length, crc, src, dst = words
+        kind, id_, ts, latency, length, crc, src, dst = words[:8]
         payload = data[end + 1:end + 1 + int(length)]
         if len(payload) != int(length):
             raise Failure(f"record {len(records)}: LENGTH {length} beyond the end of the file")
@@ -53,6 +53,27 @@ def parse(data):
         records.append(Record(int(kind), id_, int(ts), int(latency), src, dst, payload,
                               " ".join(words)))
     return records
+
+
+def salvage(data):
+    """The header words and payload of every whole record, passing over what a kill left torn."""
+    found, at = [], 0
+    while at < len(data):
+        end = data.find(b"\n", at)
+        words = data[at:end].decode(errors="replace").split(" ") if end > at else []
+        if len(words) in (8, 9) and words[4].isdigit():
+            stop = end + 1 + int(words[4])
+            payload = data[end + 1:stop]
+            if f"{zlib.crc32(payload):08x}" == words[5] and \
+                    SEPARATOR.startswith(data[stop:stop + len(SEPARATOR)]):
+                found.append((words, payload))
+                at = stop + len(SEPARATOR)
+                continue
+        next_ = data.find(SEPARATOR[1:], at)
+        if next_ == -1:
+            break
+        at = next_ + len(SEPARATOR) - 1
+    return found
 
 
 def parse_as_gor(data):
