@@ -66,10 +66,15 @@ static struct stream *make(struct seen *s, uint64_t id)
         at = s->n++;
         s->streams[at] = fresh;
     } else {
-        assert(s->streams[0]);
-        for (size_t i = 1; i < SEEN_STREAMS; i++)
-            if (s->streams[i]->used < s->streams[at]->used)
+        uint64_t oldest = UINT64_MAX;
+        for (size_t i = 0; i < SEEN_STREAMS; i++) {
+            const struct stream *one = s->streams[i];
+            assert(one); /* all are in use */
+            if (one->used < oldest) {
+                oldest = one->used;
                 at = i;
+            }
+        }
     }
     s->ids[at] = id;
     s->latest = at;
