@@ -348,6 +348,72 @@ START_TEST(a_pipe_is_read_as_it_comes_and_never_waited_for_long)
 }
 END_TEST
 
+struct places {
+    size_t n, mended;
+    struct reader_damage at[8];
+};
+
+static void note_place(void *arg, const struct reader_damage *damage)
+{
+    struct places *places = arg;
+    ck_assert_uint_lt(places->n, ARRAY_LEN(places->at));
+    places->at[places->n++] = *damage;
+    places->mended += damage->mended;
+}
+
+/* Reads all of "a"; how many records there are. */
+static size_t read_places(struct places *places, bool mends)
+{
+    const struct reader_config told = {.depth = 1,
+                                       .stop_fd = -1,
+                                       .books = &books,
+                                       .quiet = true,
+                                       .mends = mends,
+                                       .on_damage = note_place,
+                                       .on_damage_arg = places};
+    struct file_reader *r = NULL;
+    struct err err;
+    size_t n = 0;
+    *places = (struct places){.n = 0};
+    ck_assert_int_eq(file_reader_new(&r, "a", &told, &err), 0);
+    file_reader_park(r);
+    for (; file_reader_next(r, &err) == READER_READY; n++)
+        msg_unref(file_reader_take(r));
+    file_reader_free(r);
+    return n;
+}
+
+START_TEST(damage_is_told_with_its_place_and_length)
+{
+    static const char payload[] = "GET / HTTP/1.0\r\n\r\n", junk[] = "junk";
+    char text[256], whole[256];
+    struct places places;
+    size_t len = record(text, "r1", 10);
+    uLong crc = crc32_z(0, (const Bytef *)payload, sizeof(payload) - 1);
+    size_t n = (size_t)snprintf(whole, sizeof(whole), "1 a 5 0 %zu %08lx - -\n%s",
+                                sizeof(payload) - 1, crc, payload);
+    folder_enter();
+    file_put("a", text, len);
+    file_add("a", junk, 4);
+    file_add("a", SEP, 14);
+    file_add("a", text, len);
+    ck_assert_uint_eq(read_places(&places, false), 2);
+    ck_assert_uint_eq(places.n, 1);
+    ck_assert_uint_eq(places.at[0].offset, len);
+    ck_assert_uint_eq(places.at[0].len, 4 + 14);
+    ck_assert(!places.at[0].compressed && strstr(places.at[0].what, "header"));
+    file_put("a", whole, n);
+    file_add("a", "\n??????????\n??", 14);
+    file_add("a", text, len);
+    ck_assert_uint_eq(read_places(&places, false), 1);
+    ck_assert_uint_eq(places.n, 1);
+    ck_assert_uint_eq(places.at[0].len, n + 14);
+    ck_assert_uint_eq(read_places(&places, true), 2);
+    ck_assert_uint_eq(places.mended, 1);
+    folder_leave();
+}
+END_TEST
+
 START_TEST(every_allocation_may_fail_on_the_way)
 {
     char text[256];
@@ -391,6 +457,7 @@ Suite *suite(void)
         empty_files_end_at_once,
         memory_stays_small_however_large_the_file_is,
         a_pipe_is_read_as_it_comes_and_never_waited_for_long,
+        damage_is_told_with_its_place_and_length,
         every_allocation_may_fail_on_the_way,
     };
     return suite_of("file_reader", tests, ARRAY_LEN(tests));

@@ -10,6 +10,7 @@
 #include "cmd/help.h"
 #include "cmd/options.h"
 #include "cmd/options_table.h"
+#include "cmd/tool_table.h"
 #include "lib/mem.h"
 
 #define MAX_WORDS 24
@@ -417,6 +418,34 @@ START_TEST(names_are_unique_and_aliases_lead_somewhere)
 }
 END_TEST
 
+/* Those of refrain that a tool does not take keep their defaults, and cannot be given. */
+START_TEST(a_tool_takes_its_own_options_and_no_others)
+{
+    for (const struct tool *const *tool = tools; *tool; tool++) {
+        const struct option_table *table = tool_table(*tool);
+        struct options *o = NULL;
+        struct err err = {.status = STATUS_DONE};
+        char *good[] = {(char *)(uintptr_t)(*tool)->name, (char *)(uintptr_t) "a",
+                        (char *)(uintptr_t) "--verbose",  (char *)(uintptr_t) "1",
+                        (char *)(uintptr_t) "b",          (char *)(uintptr_t) "--",
+                        (char *)(uintptr_t) "-c"};
+        char *bad[] = {good[0], (char *)(uintptr_t) "--output-null"};
+        setenv("REFRAIN_INPUT_FILE", "elsewhere", 1);
+        ck_assert_msg(!options_parse(&o, table, ARRAY_LEN(good), good, &err), "%s", err.text);
+        ck_assert_str_eq(joined(o, "input-file"), "a,b,-c");
+        ck_assert(!options_bool(o, "output-null"));
+        options_free(o);
+        o = NULL;
+        ck_assert(options_parse(&o, table, ARRAY_LEN(bad), bad, &err) < 0 && !o);
+        ck_assert_ptr_nonnull(strstr(err.text, "is no option of refrain"));
+        for (size_t i = 0; i < table->n_defs; i++)
+            ck_assert_ptr_eq(
+                option_table_find(table, table->defs[i].name, strlen(table->defs[i].name)),
+                &table->defs[i]);
+    }
+}
+END_TEST
+
 START_TEST(a_bound_option_belongs_to_the_output_before_it)
 {
     struct options *o = parsed("--output-null --to-if port:1 --output-file a --output-file b "
@@ -457,6 +486,7 @@ Suite *suite(void)
         a_bound_option_belongs_to_the_output_before_it,
         every_allocation_may_fail,
         help_has_every_option_once_within_its_width,
+        a_tool_takes_its_own_options_and_no_others,
         names_are_unique_and_aliases_lead_somewhere,
     };
     return suite_of("options", tests, ARRAY_LEN(tests));
