@@ -190,7 +190,7 @@ static const char *const takes[] = {
 const struct tool tool_convert = {
     .name = "convert",
     .operands = "FILE...",
-    .summary = "Write recordings as JSON lines, HAR or curl commands, and read those and pcap",
+    .summary = "Recordings to and from JSON lines, HAR and curl commands, and from capture files",
     .takes = takes,
     .run = run,
 };

@@ -15,8 +15,8 @@ enum format {
 /* Where messages go: takes msg. 0, or -errno with job->err. */
 typedef int convert_put(struct job *job, const struct msg *msg);
 
-/* What the file is, by its content: pcap and pcapng, a HAR, lines of JSON, else a recording. Of a
- * pipe nothing is read: it counts as a recording. */
+/* What the file is, by its content: pcap and pcapng, a HAR, lines of JSON, curl commands, else a
+ * recording. Of a pipe nothing is read: it counts as a recording. */
 enum format convert_detect(const char *path);
 
 /* Reads all of one file, and counts and tells what cannot be read. 0, or -errno with job->err. */

@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "capture/file_stream.h"
+#include "lib/hash.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "tools/convert.h"
+#include "tools/curl.h"
 #include "tools/har.h"
 #include "tools/json_get.h"
 #include "tools/json_line.h"
@@ -40,6 +43,9 @@ static enum format format_of(struct span s)
     if (s.len >= 3 && memcmp(s.ptr, "\xef\xbb\xbf", 3) == 0)
         s = span_from(s, 3);
     s = span_trim(s);
+    if ((s.len >= 5 && memcmp(s.ptr, "curl ", 5) == 0) ||
+        (s.len >= 8 && memcmp(s.ptr, "printf '", 8) == 0))
+        return FORMAT_CURL;
     if (s.len == 0 || s.ptr[0] != '{')
         return FORMAT_GOR;
     s = span_trim(span_from(s, 1));
@@ -133,6 +139,44 @@ static int read_lines(struct job *job, const char *path, convert_put *put)
     return r < 0 ? r : 0;
 }
 
+/* Commands tell no time and no id. */
+static void set_command_id(struct msg *msg, uint64_t n)
+{
+    char id[32];
+    int len = snprintf(id, sizeof(id), "%016llx%08x",
+                       (unsigned long long)hash64(msg->bytes, msg->len, 1), (unsigned)n);
+    bool fits = msg_set_id(msg, span_of(id, (size_t)len));
+    assert(fits);
+    (void)fits;
+    msg_set_conn(msg);
+}
+
+static int read_commands(struct job *job, const char *path, convert_put *put)
+{
+    struct text_in *in;
+    struct span command;
+    uint64_t n = 0;
+    int r = text_in_open(&in, path, job->err);
+    if (r < 0)
+        return r;
+    while (out_is_ok(job->out) && (r = text_in_command(in, &command, job->err)) > 0) {
+        char why[WHY_MAX];
+        struct msg *msg;
+        int fault = curl_read(command, &msg, why);
+        n += fault < 0 || msg;
+        if (fault < 0)
+            note_fault(job, path, "command", n, fault == -ENOMEM ? err_text(ENOMEM) : why);
+        if (fault < 0 || !msg)
+            continue;
+        set_command_id(msg, (uint64_t)n);
+        r = put_counted(job, msg, put);
+        if (r < 0)
+            break;
+    }
+    text_in_free(in);
+    return r < 0 ? r : 0;
+}
+
 static int put_both(struct job *job, struct msg *request, struct msg *response, convert_put *put)
 {
     int r = put_counted(job, request, put);
@@ -188,8 +232,9 @@ int convert_read(struct job *job, const char *path, enum format format, convert_
         return read_har(job, path, put);
     case FORMAT_PCAP:
         return convert_read_pcap(job, path, put);
-    case FORMAT_GOR:
     case FORMAT_CURL:
+        return read_commands(job, path, put);
+    case FORMAT_GOR:
         break;
     }
     return read_recording(job, path, put);

@@ -97,27 +97,6 @@ static int minor_of(const json_t *json)
     return json_get_string(json, "httpVersion", &version) && is_name(version, "HTTP/1.0") ? 0 : 1;
 }
 
-/* "http://user@host:80/path?query#part" */
-static bool split_url(struct span url, struct span *host, struct span *target)
-{
-    const uint8_t *colon = url.len > 0 ? memchr(url.ptr, ':', url.len) : NULL;
-    size_t at = colon ? (size_t)(colon - url.ptr) : url.len;
-    if (at + 3 > url.len || memcmp(url.ptr + at, "://", 3) != 0)
-        return false;
-    url = span_from(url, at + 3);
-    for (at = 0; at < url.len && !strchr("/?#", url.ptr[at]); at++)
-        ;
-    *host = span_of(url.ptr, at);
-    *target = span_from(url, at);
-    const uint8_t *user = host->len > 0 ? memchr(host->ptr, '@', host->len) : NULL;
-    if (user)
-        *host = span_from(*host, (size_t)(user - host->ptr) + 1);
-    const uint8_t *part = target->len > 0 ? memchr(target->ptr, '#', target->len) : NULL;
-    if (part)
-        target->len = (size_t)(part - target->ptr);
-    return host->len > 0;
-}
-
 static bool has_field(const json_t *json, const char *wanted)
 {
     const json_t *headers = json_object_get(json, "headers"), *field;
@@ -134,7 +113,8 @@ static void put_request_line(struct half *h)
     char slash[] = "/";
     int minor = minor_of(h->json);
     (void)json_get_string(h->json, "method", &method);
-    if (!json_get_string(h->json, "url", &url) || !split_url(url, &host, &target)) {
+    if (!json_get_string(h->json, "url", &url) || !memchr(url.ptr, ':', url.len) ||
+        !http_text_split_url(url, &host, &target)) {
         http_text_refuse(&h->t, "\"url\" is missing, or none");
         return;
     }

@@ -194,3 +194,23 @@ bool http_text_is_plain(const struct msg *msg)
             return false;
     return text_is_next(msg, &at, "\r\n") && at == msg->http.head_len;
 }
+
+bool http_text_split_url(struct span url, struct span *host, struct span *target)
+{
+    size_t at = 0;
+    while (at < url.len && !strchr(":/?#", url.ptr[at]))
+        at++;
+    if (at + 3 <= url.len && memcmp(url.ptr + at, "://", 3) == 0)
+        url = span_from(url, at + 3);
+    for (at = 0; at < url.len && !strchr("/?#", url.ptr[at]); at++)
+        ;
+    *host = span_of(url.ptr, at);
+    *target = span_from(url, at);
+    const uint8_t *user = host->len > 0 ? memchr(host->ptr, '@', host->len) : NULL;
+    if (user)
+        *host = span_from(*host, (size_t)(user - host->ptr) + 1);
+    const uint8_t *part = target->len > 0 ? memchr(target->ptr, '#', target->len) : NULL;
+    if (part)
+        target->len = (size_t)(part - target->ptr);
+    return host->len > 0;
+}

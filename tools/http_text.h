@@ -41,3 +41,7 @@ struct msg *http_text_message(struct http_text *t, enum msg_type type);
 /* Is the head just what the functions above would make of its parts? Then nothing is lost when only
  * these are written down. */
 bool http_text_is_plain(const struct msg *msg);
+
+/* "http://user@host:80/path?query#part" into host ("host:80") and target ("/path?query", which may
+ * be empty); the scheme may be missing. False: there is no host. */
+bool http_text_split_url(struct span url, struct span *host, struct span *target);

@@ -9,10 +9,13 @@
 #include "lib/mem.h"
 #include "tools/http_text.h"
 #include "tools/recordings.h"
+#include "tools/shell_words.h"
 
 #define WAIT_MS 1000
 /* Room that grew beyond this for one long value is given back. */
 #define KEEP (4 * MIB)
+/* Longest command: it is looked at from its start whenever more of it has come. */
+#define COMMAND_MAX (16 * MIB)
 
 struct text_in {
     char *path;
@@ -129,6 +132,26 @@ int text_in_line(struct text_in *t, struct span *line, struct err *err)
             t->given = line->len;
             return line->len > 0;
         }
+    }
+}
+
+int text_in_command(struct text_in *t, struct span *command, struct err *err)
+{
+    advance(t);
+    for (;;) {
+        struct span s = buf_span(&t->buf);
+        size_t len = shell_command_len(s);
+        int r = len > 0 ? 1 : s.len > COMMAND_MAX ? -EFBIG : fill(t, err);
+        if (r == -EFBIG)
+            return err_failure(err, "%s: byte %" PRIu64 ": a command that is too long", t->path,
+                               t->offset);
+        if (r < 0)
+            return r;
+        if (len == 0 && r > 0)
+            continue;
+        *command = len > 0 ? span_of(s.ptr, len) : s;
+        t->given = command->len;
+        return command->len > 0;
     }
 }
 

@@ -20,6 +20,8 @@ void text_in_free(struct text_in *t);
 
 /* The next line without its LF; valid until the next call. */
 MUST_CHECK int text_in_line(struct text_in *t, struct span *line, struct err *err);
+/* The next command of a shell script, with its line end; of 16 MiB at most. */
+MUST_CHECK int text_in_command(struct text_in *t, struct span *command, struct err *err);
 /* The next byte that is no white space; it is not taken. */
 MUST_CHECK int text_in_peek(struct text_in *t, uint8_t *c, struct err *err);
 /* The JSON value that comes next, taken as far as its end; its text is valid until the next call.

@@ -88,11 +88,14 @@ def json_lines(case):
 
 @test("lines that are none cost themselves only, and are told by number")
 def bad_lines(case):
-    good = '{"type":"request","id":"000000000000000000000001","method":"GET","target":"/","headers":[{"name":"Host","value":"h"}]}'
+    good = ('{"type":"request","id":"000000000000000000000001","method":"GET","target":"/",'
+            '"headers":[{"name":"Host","value":"h"}]}')
     bad = ["nonsense", "[]", "{}", '{"type":"x"}', good.replace('"/"', '"/ HTTP/1.1\\r\\nX: y"'),
            good.replace('"h"', '"a\\r\\n\\r\\nGET /forged HTTP/1.1"'), good.replace("GET", "G T"),
-           good.replace("Host", "Ho st"), good.replace("}]}", '}],"body":"%%%","body_base64":true}'),
-           good.replace("}]}", '}],"time":"yesterday"}'), good.replace("}]}", '}],"src":"nowhere"}'),
+           good.replace("Host", "Ho st"),
+           good.replace("}]}", '}],"body":"%%%","body_base64":true}'),
+           good.replace("}]}", '}],"time":"yesterday"}'),
+           good.replace("}]}", '}],"src":"nowhere"}'),
            good.replace('"GET"', "7"), '{"type":"response","status":99}', '{"type":"request"}',
            '{"type":"request","payload":""}', good.replace("}]}", '}],"version":"HTTP/3"}'),
            "{" * 5000, '{"type":"request","payload":"\\ud800"}', '{"a":' * 3000]
@@ -100,7 +103,8 @@ def bad_lines(case):
     source = case.write("x.json", text)
     out, t, err = convert(case, source, status=1)
     equal((t["written"], t["damaged"]), (len(bad) + 1, len(bad)), f"lines: {err}")
-    check(all(r.payload == b"GET / HTTP/1.1\r\nHost: h\r\n\r\n" for r in gor.parse(out)), "messages")
+    check(all(r.payload == b"GET / HTTP/1.1\r\nHost: h\r\n\r\n" for r in gor.parse(out)),
+          "messages")
     check("x.json: line 3: no JSON" in err, err)
 
 
@@ -156,10 +160,11 @@ def har(case):
     data = b"".join(
         record(p, START + n * 1000, id_=f"{n:024x}") +
         record(response(bytes(range(256)) if n == 2 else b"Gr\xc3\xbc\xc3\x9fe" * n,
-                        headers=["X: 1", "Content-Type: text/plain"]), START + n * 1000 + 70, kind=2,
+                        headers=["X: 1", "Content-Type: text/plain"]), START + n * 1000 + 70,
+               kind=2,
                id_=f"{n:024x}", latency=1_234_567, src="10.0.0.2:80", dst="10.0.0.1:4000")
         for n, p in enumerate(exact))
-    data += record(gor.request("/unanswered?a=1&b=%20&c", headers=["Cookie: sid=1; x=y"]), START * 1,
+    data += record(gor.request("/unanswered?a=1&b=%20&c", headers=["Cookie: sid=1; x=y"]), START,
                    id_="f" * 24)
     source = case.write("in.gor", data)
     text, t, _ = convert(case, source, "--output-format", "har")
@@ -255,7 +260,8 @@ def bad_har(case):
     bad = [{}, {"request": 1}, 5, "x", {**entry, "startedDateTime": "now"},
            {**entry, "request": {**entry["request"], "url": "nowhere"}},
            {**entry, "request": {**entry["request"], "method": "A B"}},
-           {**entry, "request": {**entry["request"], "headers": [{"name": "X", "value": "1\r\nY: 2"}]}},
+           {**entry, "request": {**entry["request"],
+                                 "headers": [{"name": "X", "value": "1\r\nY: 2"}]}},
            {**entry, "response": {"status": 7}}]
     entries = [x for b in bad for x in (b, entry)]
     out, t, err = convert(case, case.write("z.har", json.dumps({"log": {"entries": entries}})),
@@ -324,6 +330,56 @@ def curl(case):
         for want, have in zip(wanted, got):
             equal(parts(have), parts(want), f"{shell}: a request")
     equal(sorted(os.listdir(case.dir)), ["in.gor", "x.sh"], "files that the script left")
+
+
+@test("curl commands are read: our own, and those that browsers offer to copy")
+def from_curl(case):
+    target = Target(case)
+    wanted = shell_requests(target)
+    data = b"".join(record(p, START + n, id_=f"{n:024x}") for n, p in enumerate(wanted))
+    convert(case, case.write("in.gor", data), "-o", "x.sh")
+    out, t, _ = convert(case, "x.sh")
+    got = gor.parse(out)
+    equal((t["read"], len({r.id for r in got})), (len(wanted), len(wanted)), "requests and ids")
+    for want, have in zip(wanted, got):
+        if not want.startswith(b"HEAD"):
+            equal(parts(have.payload), parts(want), "a request")
+    script = r"""# a comment, and an empty line
+
+curl 'https://shop.example/a?b=1#part' \
+  -H 'accept: */*' -H "x-quote: it's \"so\" \$1" -b 'sid=1' --compressed -L
+curl -XPOST shop.example -d a=1 --data-raw $'b=\'\u00fc\n' -u me:secret
+curl -sG "http://shop.example/q" -d x=1 --data-binary y=2 -A agent -H 'Host: other' -I
+curl --json '{"a":1}' --url http://shop.example/j -H 'Accept:' --http1.0
+"""
+    out, _, _ = convert(case, case.write("b.sh", script), "--input-format", "curl")
+    equal([r.payload for r in gor.parse(out)], [
+        b"GET /a?b=1 HTTP/1.1\r\nHost: shop.example\r\naccept: */*\r\nx-quote: it's \"so\" $1\r\n"
+        b"Cookie: sid=1\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: shop.example\r\nAuthorization: Basic bWU6c2VjcmV0\r\n"
+        "Content-Type: application/x-www-form-urlencoded\r\nContent-Length: 10\r\n\r\n"
+        "a=1&b='ü\n".encode(),
+        b"HEAD /q?x=1&y=2 HTTP/1.1\r\nHost: other\r\nUser-Agent: agent\r\n\r\n",
+        b"POST /j HTTP/1.0\r\nHost: shop.example\r\nContent-Type: application/json\r\n"
+        b"Content-Length: 7\r\n\r\n{\"a\":1}"], "messages")
+
+
+@test("a shell command that is more than a plain curl is refused, and nothing of it is run")
+def hostile_shell(case):
+    good = "curl http://h.example/\n"
+    bad = ["curl http://h/$(touch ran)", "curl `touch ran`", "curl http://h/; touch ran",
+           "touch ran",
+           "curl http://h/ -d @/etc/passwd", "curl http://h/ -H @/etc/passwd", "curl", "curl -X",
+           "cat x | curl http://h/ -d @-", "curl http://h/ > ran", "curl \"http://$HOST/\"",
+           "curl \"$(touch ran)\"", "printf 'a%s' b | curl http://h/ -d @-",
+           "curl http://a http://b",
+           "curl -K config http://h/", "curl http://h/ -H 'no colon'", "curl http://h/ -X 'A B'",
+           "curl 'http://h/a b' -H $'X: 1\\r\\nY: 2'", "printf 'x' |",
+           "curl http://h/ && touch ran"]
+    source = case.write("x.sh", "".join(b + "\n" + good for b in bad) + "curl 'not closed")
+    out, t, err = convert(case, source, "--input-format", "curl", status=1)
+    equal((len(gor.parse(out)), t["damaged"]), (len(bad), len(bad) + 1), f"good and bad: {err}")
+    check(not os.path.exists(case.path("ran")), "something was run")
 
 
 @test("curl commands reach nginx, which serves what it served")

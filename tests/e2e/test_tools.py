@@ -344,8 +344,8 @@ def memory(case):
             ["cut", "--from", "1us"]]
     for args in ways if long else ways[:4]:
         few, many = peak_kib(case, *args, small), peak_kib(case, *args, large)
-        print(f"# {' '.join(args)}: {few} KiB for 10 MB, {many} KiB for {os.stat(large).st_size >> 20}"
-              " MiB")
+        print(f"# {' '.join(args)}: {few} KiB for 10 MB, {many} KiB for "
+              f"{os.stat(large).st_size >> 20} MiB")
         within(many, 0, few + 16 * 1024, f"{args}: peak for the large file")
 
 

@@ -39,7 +39,8 @@ def tool(case, *args, status=0, stdin=b"", env=None, text=True):
                           capture_output=True, timeout=120, check=False,
                           env={**os.environ, **(env or {})})
     err = done.stderr.decode(errors="replace")
-    check("Sanitizer" not in err and "runtime error" not in err, f"a sanitizer spoke: {err[-3000:]}")
+    check("Sanitizer" not in err and "runtime error" not in err,
+          f"a sanitizer spoke: {err[-3000:]}")
     equal(done.returncode, status, f"exit status of {args} ({err[-500:]})")
     return (done.stdout.decode() if text else done.stdout), err
 

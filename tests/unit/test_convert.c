@@ -145,9 +145,16 @@ static int through_curl(const struct msg *request, const struct msg *unused)
     (void)unused;
     struct buf buf;
     const char *why;
+    struct msg *back = NULL;
+    char text[WHY_MAX];
     buf_init(&buf, MIB);
     int r = curl_write(&buf, request, &why);
+    if (r == 0)
+        r = curl_read(buf_span(&buf), &back, text);
+    if (r == 0)
+        ck_assert(span_eq(msg_body(back), msg_body(request)));
     buf_fini(&buf);
+    msg_unref(back);
     return r;
 }
 
