@@ -256,7 +256,7 @@ def black_hole(case):
     case.on_exit(sh, "ip", "netns", "del", space)
     inside = ("ip", "netns", "exec", space)
     sh(*inside, "ip", "link", "set", "lo", "up")
-    away, rate = (600, 2000) if LONG else (12, 4000)
+    away, rate = (600, 500) if LONG else (12, 4000)
     n = rate * (away + 14)
     out, port = case.path("out.gor"), free_port()
     env = {"ASAN_OPTIONS": "quarantine_size_mb=1"}
