@@ -6,5 +6,6 @@
 
 extern const struct input_ops input_dummy;
 extern const struct input_ops input_file;
+extern const struct input_ops input_kafka;
 extern const struct input_ops input_raw;
 extern const struct input_ops input_tcp;

@@ -7,7 +7,11 @@
 #include "outputs/outputs.h"
 
 const struct input_ops *const registry_inputs[] = {
-    &input_dummy, &input_raw, &input_tcp, &input_file, NULL,
+    &input_dummy, &input_raw, &input_tcp, &input_file,
+#if HAVE_KAFKA
+    &input_kafka,
+#endif
+    NULL,
 };
 
 const struct output_ops *const registry_outputs[] = {

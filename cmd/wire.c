@@ -91,6 +91,20 @@ static int check_input_limit(struct wiring *w, const char *option, const char *v
     return 0;
 }
 
+/* The limit of an input whose address cannot carry one. */
+static int other_limit(struct wiring *w, const char *option, struct limit *limit)
+{
+    const char *text = options_string(w->options, option);
+    size_t len;
+    if (limit->rate > 0 || limit->percent > 0)
+        return err_usage(w->err, "a limit of this input stands behind --%s", option);
+    int r = limit_parse(option, text, &len, limit, w->err);
+    if (r == 0 && limit->rps)
+        return err_usage(w->err, "--%s \"%s\": rps is for --input-file", option, text);
+    limit->percent = 0; /* there it is a speed, which the input reads itself */
+    return r;
+}
+
 /* One input for each value. */
 static int open_each(struct wiring *w, const struct input_ops *ops)
 {
@@ -102,6 +116,8 @@ static int open_each(struct wiring *w, const struct input_ops *ops)
         r = split_limit(w, ops->option, value, &address, &limit);
         if (r == 0)
             r = wanted_check_share(ops->option, value, &limit, w->err);
+        if (r == 0 && ops->suffix_option)
+            r = other_limit(w, ops->suffix_option, &limit);
         if (r == 0 && limit.rate_to > 0)
             r = err_usage(w->err, "--%s \"%s\": a ramp of the rate is for --input-file",
                           ops->option, value);
@@ -349,6 +365,16 @@ static int open_all(struct wiring *w)
     return r;
 }
 
+/* A host that nothing is there for must not be passed over. */
+static int check_kafka(const struct options *options, struct err *err)
+{
+    static const char *const hosts[] = {"input-kafka-host", "output-kafka-host"};
+    for (size_t i = 0; i < ARRAY_LEN(hosts) && !HAVE_KAFKA; i++)
+        if (options_given(options, hosts[i]))
+            return err_usage(err, "--%s: this refrain was built without librdkafka", hosts[i]);
+    return 0;
+}
+
 int wire(struct wired *wired, struct ledger *ledger, const struct options *options, struct err *err)
 {
     struct wiring *w = mem_zalloc(MEM_OTHER, sizeof(*w));
@@ -357,7 +383,9 @@ int wire(struct wired *wired, struct ledger *ledger, const struct options *optio
     w->options = options;
     w->ledger = ledger;
     w->err = err;
-    int r = wanted_read(&w->outputs, options, err);
+    int r = check_kafka(options, err);
+    if (r == 0)
+        r = wanted_read(&w->outputs, options, err);
 #if HAVE_HTTP
     if (r == 0)
         r = wire_check_self(options, err);

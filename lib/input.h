@@ -32,10 +32,14 @@ enum input_result {
 
 struct input {
     const struct input_ops *ops;
+    /* The part of its rate limit that is this input's own, when others share the work; it may
+     * change from poll to poll. 0: all of it. */
+    double share;
 };
 
 struct input_ops {
     const char *option; /* "input-raw": the option that makes it */
+    const char *suffix_option; /* the option whose value carries the limit; NULL: its own */
     bool live; /* cannot wait: a full queue drops and counts. Others wait. */
     bool merges; /* one instance for all values of the option */
     bool to_the_end; /* added after those that feed it: a stop does not end it: what feeds it stops

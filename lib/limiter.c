@@ -28,6 +28,7 @@ struct window {
 struct limiter {
     struct limit limit;
     uint64_t seed;
+    double share; /* of the rate; 0: all */
     struct fates *fates; /* of recent requests: 1 admitted, 0 not */
     struct window *window; /* one of these two */
     struct key_rates *keys;
@@ -94,6 +95,20 @@ int limiter_new(struct limiter **limiterp, const struct limit *limit, uint64_t s
     }
     *limiterp = l;
     return 0;
+}
+
+void limiter_share(struct limiter *limiter, double share, int64_t now_ns)
+{
+    if (!limiter || !limiter->window || share == limiter->share)
+        return;
+    struct window *w = window_new(limiter->limit.rate * (share > 0 ? share : 1));
+    if (!w)
+        return; /* the next message asks again */
+    /* what was admitted in this second is not known any more: the first one comes evenly */
+    w->refused_ns = w->filled_ns = now_ns;
+    mem_free(limiter->window);
+    limiter->window = w;
+    limiter->share = share;
 }
 
 void limiter_free(struct limiter *limiter)

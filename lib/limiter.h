@@ -13,6 +13,10 @@ struct limiter;
 MUST_CHECK int limiter_new(struct limiter **limiterp, const struct limit *limit, uint64_t seed);
 void limiter_free(struct limiter *limiter);
 
+/* From now on only this part of the rate, when others share the work (0: all of it). A rate for
+ * each value of a key stays: a value is one sharer's. NULL is fine. */
+void limiter_share(struct limiter *limiter, double share, int64_t now_ns);
+
 /* Bursts pass as long as no second holds more than the whole part of the rate; once some had to be
  * turned away, the rest come evenly, as from a token bucket. The second is LIMIT_MARGIN_NS longer
  * than a second, so that the promise is true at the target too, where messages arrive a little

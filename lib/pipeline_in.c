@@ -151,6 +151,8 @@ void lane_put(struct sink *sink, const struct msg *msg)
         msg = lane_redact(lane, msg);
     if (!msg)
         return;
+    if (lane->limiter && lane->in)
+        limiter_share(lane->limiter, lane->in->share, clock_mono_ns());
     if (lane->limiter && !limiter_admit(lane->limiter, msg, clock_mono_ns()))
         book_everywhere(lane, BOOK_LIMITED);
     else if (lane->selective && request)

@@ -4,11 +4,14 @@
 import base64
 import collections
 import json
+import os
 import random
+import time
 
 import gor
 import kafka
-from harness import check, equal, free_port, main, test, within
+from harness import check, equal, free_port, main, test, wait_until, within
+from servers import Target
 
 START = 1_700_000_000_000_000_000
 SASL = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
@@ -48,7 +51,7 @@ def recording(case, name="in.gor", found=None):
 
 def own_form(case, path, found):
     """The same recording with LENGTH and CRC32."""
-    out = path + ".own.gor"
+    out = f"{path}-{case.next_number()}.own.gor"
     case.run("--input-file", path + "|100000%", "--output-file", out, "--output-file-append")
     check(len(gor.read(out)) >= len(found), "the recording was not read whole")
     return out
@@ -214,6 +217,149 @@ def too_large(case):
           "delivered, failed, too large")
     equal(len(cluster.client(case, 1).read(name)), 60, "messages")
     within(result.stderr.count("messages fail"), 1, 2, "lines in the log, of two bursts")
+
+
+class Reader:
+    """A refrain that reads a topic into a file."""
+
+    def __init__(self, case, cluster, name, *args, listener="plain", offset="-2|100000%"):
+        self.out = case.path(f"read-{case.next_number()}.gor")
+        self.refrain = case.refrain(
+            "--input-kafka-host", cluster.address(listener), "--input-kafka-topic", name,
+            "--input-kafka-offset", offset, *args, "--output-file", self.out,
+            "--output-file-append", "--output-file-flush-interval", "50ms", ready=False)
+
+    def records(self):
+        """All whole ones so far."""
+        try:
+            data = gor.load(self.out)
+        except FileNotFoundError:
+            return []
+        return gor.parse(data[:data.rfind(gor.SEPARATOR) + len(gor.SEPARATOR)]) if data else []
+
+    def size(self):
+        return os.path.getsize(self.out) if os.path.exists(self.out) else 0
+
+    def take(self, n, timeout=40):
+        """Waits for n records, and stops."""
+        wait_until(lambda: len(self.records()) >= n or self.refrain.process.poll() is not None,
+                   lambda: f"{len(self.records())} of {n} records: {self.refrain.stderr()}",
+                   timeout)
+        result = self.refrain.stop()
+        return self.records(), result
+
+
+def same(got, wanted, what):
+    equal(multiset(got) - multiset(wanted), collections.Counter(), f"{what}: altered or doubled")
+    equal(multiset(wanted) - multiset(got), collections.Counter(), f"{what}: lost")
+
+
+@test("round trip in both formats: every record comes back to the byte, in order by connection")
+def round_trip(case):
+    cluster = kafka.shared(case)
+    source = recording(case)
+    wanted = gor.read(source)
+    for form in ([], ["--output-kafka-json-format"]):
+        name = topic(case, cluster, f"round-{len(form)}", 3)
+        write(case, cluster, name, source, *form)
+        got, result = Reader(case, cluster, name).take(len(wanted))
+        same(got, wanted, " ".join(form) or "records")
+        equal(result.input("input-kafka-host")["records_damaged"], 0, "damaged")
+        equal([(r.src, r.dst) for r in got], [("-", "-")] * len(got), "endpoints")
+        times = [r.ts for r in got]
+        check(times == sorted(times), "the partitions were not merged by time")
+
+
+@test("logins: SASL three ways, and TLS with a certificate, for the input, in both formats")
+def input_security(case):
+    cluster = kafka.shared(case)
+    source = recording(case, found=payloads()[:20])
+    for form in ("", "-json"):
+        name = topic(case, cluster, f"in{form}", 1)
+        write(case, cluster, name, source, *(["--output-kafka-json-format"] if form else []))
+        json_in = ["--input-kafka-json-format"] if form else []
+        for mechanism in SASL:
+            got, _ = Reader(case, cluster, name, *sasl_args(case, "input", mechanism), *json_in,
+                            listener="sasl").take(20)
+            same(got, gor.read(source), mechanism)
+        got, _ = Reader(case, cluster, name, *tls_args(cluster), *json_in, listener="tls").take(20)
+        same(got, gor.read(source), "TLS")
+    case.refuse("--input-kafka-host", cluster.address("sasl"), "--input-kafka-topic", name,
+                *sasl_args(case, "input", "PLAIN", "wrong"), "--output-null", status=1,
+                words=["input-kafka", "refuses"])
+    case.refuse("--input-kafka-host", cluster.address(), "--input-kafka-topic", "nowhere",
+                "--output-null", status=1, words=["input-kafka-topic", "nowhere"])
+    for offset in ("-3", "soon", "@yesterday", "group|500rps", "-2|x"):
+        case.refuse("--input-kafka-host", cluster.address(), "--input-kafka-topic", name,
+                    f"--input-kafka-offset={offset}", "--output-null", status=2,
+                    words=["--input-kafka-offset"])
+
+
+@test("what gor wrote is read, in both layouts; empty and damaged values are counted")
+def from_gor(case):
+    cluster = kafka.shared(case)
+    name = topic(case, cluster, "gor", 1)
+    plain = gor.request("/plain", method="POST", body=b"\xff\x00")
+    values = [b"1 9c4000500a00000100000007 1700000000000000000 12\n" + plain,
+              b"2 9c4000500a00000100000007 1700000000000000001\nHTTP/1.1 200 OK\r\n\r\n",
+              json.dumps({"Req_URL": "/json?a=b", "Req_Type": "1", "Req_ID": "ab" * 12,
+                          "Req_Ts": "1700000000000000002", "Req_Method": "PUT", "Req_Body": "b\u00e9",
+                          "Req_Headers": {"Content-Length": "3", "Host": "x"}}).encode(),
+              None, b"", b"1", b"1 a", b"1 a\n", b"\n", b"{}", b"{", b"null",
+              b"1 ab 5 6 9 00000000 - -\nGET / HTTP/1.1\r\n\r\n", b"\xff" * 100]
+    cluster.client(case).produce(name, values)
+    got, result = Reader(case, cluster, name).take(3)
+    equal([r.payload for r in got],
+          [plain, b"HTTP/1.1 200 OK\r\n\r\n", "PUT /json?a=b HTTP/1.1\r\nContent-Length: 3\r\n"
+           "Host: x\r\n\r\nb\u00e9".encode()], "payloads")
+    inp = result.input("input-kafka-host")
+    equal((inp["records"], inp["records_damaged"]), (3, 11), "records, damaged")
+
+
+@test("where it begins: the end, the beginning, a number, a time, and where the group had come to")
+def offsets(case):
+    cluster = kafka.shared(case)
+    name = topic(case, cluster, "offsets", 1)
+    requests = [gor.request(f"/{n}") for n in range(20)]
+    wanted = gor.read(recording(case, found=requests))
+    write(case, cluster, name, recording(case, found=requests))
+    equal(len(Reader(case, cluster, name, offset="15|100000%").take(5)[0]), 5, "from a number on")
+    late = topic(case, cluster, "times", 1)
+    data = b"".join(gor.make(r, START + n * 1_000_000_000, id_=f"{n:024x}")
+                    for n, r in enumerate(requests))
+    write(case, cluster, late, own_form(case, case.write("slow.gor", data), requests))
+    # START is 2023-11-14T22:13:20Z
+    got, _ = Reader(case, cluster, late, offset="@2023-11-14T22:13:30Z|100000%").take(10)
+    equal([r.payload for r in got], requests[10:], "from a time on")
+    end = Reader(case, cluster, name, offset="-1")
+    time.sleep(3)
+    write(case, cluster, name, recording(case, found=requests[:3]))
+    equal([r.payload for r in end.take(3)[0]], requests[:3], "what is new")
+    same(Reader(case, cluster, name, offset="group").take(23)[0], wanted + wanted[:3], "group")
+    write(case, cluster, name, recording(case, found=requests[:4]))
+    equal([r.payload for r in Reader(case, cluster, name, offset="group").take(4)[0]],
+          requests[:4], "what the group had not yet")
+
+
+@test("paced: recorded times and absolute deadlines, over all partitions, at twice the speed")
+def paced(case):
+    cluster = kafka.shared(case)
+    name = topic(case, cluster, "paced", 4)
+    data = b"".join(gor.make(gor.request(f"/{n}"), START + n * 40_000_000,
+                             id_=f"{n % 8:016x}{n:08x}") for n in range(200))
+    write(case, cluster, name, case.write("paced.gor", data))
+    target = Target(case)
+    refrain = case.refrain("--input-kafka-host", cluster.address(), "--input-kafka-topic", name,
+                           "--input-kafka-offset", "-2|200%", "--output-http",
+                           f"http://127.0.0.1:{target.port}", ready=False)
+    arrivals = target.wait_arrivals(200, 40)
+    refrain.stop()
+    order = [int(a.raw.split(b" ")[1][1:]) for a in arrivals]
+    equal(sorted(order), list(range(200)), "requests")
+    late = sorted(abs((a.time - arrivals[0].time) - (n - order[0]) * 0.020)
+                  for a, n in zip(arrivals, order))
+    within(arrivals[-1].time - arrivals[0].time, 3.9, 4.4, "seconds of the replay")
+    check(late[100] < 0.05, f"half of the requests are {late[100]} s off or more")
 
 
 if __name__ == "__main__":

@@ -86,5 +86,48 @@ def away(case):
     equal(len(cluster.client(case, 1).read("away")), out["delivered"], "messages in the topic")
 
 
+def paths_in(file):
+    """Of all whole records, in their order; what a kill tore is left out."""
+    if not os.path.exists(file):
+        return []
+    return [int(r[3].split(b" ")[1][1:]) for r in gor.parse_as_gor(gor.load(file))]
+
+
+@test("a consumer killed with -9 again and again: nothing lost, little twice")
+def killed_consumer(case):
+    n, kills = 30_000, 4
+    cluster = kafka.shared(case)
+    cluster.client(case).create_topic("consumer", 4)
+    source = recording(case, n, 1)
+    case.run("--input-file", source + "|1000%", "--output-kafka-host", cluster.address(),
+             "--output-kafka-topic", "consumer")
+    files = []
+
+    def start():
+        files.append(case.path(f"part-{len(files)}.gor"))
+        return case.refrain("--input-kafka-host", cluster.address(), "--input-kafka-topic",
+                            "consumer", "--input-kafka-offset", "group|20%",
+                            "--output-file", files[-1], "--output-file-append",
+                            "--output-file-flush-interval", "50ms", "--kafka-property",
+                            "session.timeout.ms=6000", ready=False)
+
+    def got():
+        return [p for f in files for p in paths_in(f)]
+    for _ in range(kills):
+        refrain = start()
+        before = len(got())
+        wait_until(lambda b=before: len(got()) > b + 2000, lambda: f"{len(got())} records", 60)
+        refrain.kill()
+    refrain = start()
+    wait_until(lambda: len(set(got())) >= n, lambda: f"{len(set(got()))} of {n}", 90)
+    refrain.stop()
+    all_of_them = got()
+    equal(sorted(set(all_of_them)), list(range(n)), "distinct requests")
+    twice = len(all_of_them) - n
+    # at each kill a second between commits at 6,000/s, and what the file had not yet got
+    check(twice < kills * 6500, f"{twice} came twice")
+    print(f"# {kills} kills, {twice} of {n} came twice")
+
+
 if __name__ == "__main__":
     main()

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """--redact: 10,000 planted secrets, and none of them in anything that is written, sent or said."""
+import base64
 import json
 import re
 
 import gor
+import kafka
 from harness import check, equal, free_port, main, test
 from servers import Target
 
@@ -111,6 +113,32 @@ def usual(case):
                         (["--redact", "json:"], ["json:", "character 6"]),
                         (["--redact-default", "--redact-key", "plain"], ["--redact-key", "@FILE"])):
         case.refuse("--input-file", source, *args, "--output-stdout", status=2, words=words)
+
+
+def told(message, as_json):
+    """Every byte of a message that says something, whatever it is coded in."""
+    parts = [message.key, message.value, *message.headers.values()]
+    if as_json:
+        value = json.loads(message.value)
+        parts += [base64.b64decode(value.get("Req_Head", ""))]
+        parts += [base64.b64decode(value["Req_Body"])] if value.get("Req_Body_Base64") else []
+    return b"\n".join(parts)
+
+
+@test("10,000 secrets: none in a message of Kafka, in neither format")
+def planted_kafka(case):
+    cluster = kafka.shared(case)
+    source = recording(case)
+    for as_json in (False, True):
+        name = f"redact-{as_json}"
+        cluster.client(case).create_topic(name, 2)
+        result = case.run("--input-file", source + "|10000%", *RULES, "--output-kafka-host",
+                          cluster.address(), "--output-kafka-topic", name,
+                          f"--output-kafka-json-format={as_json}".lower())
+        messages = cluster.client(case, 1).read(name, 2)
+        equal(len(messages), 2 * N, "messages")
+        equal(SECRET.findall(b"".join(told(m, as_json) for m in messages)), [], "secrets in Kafka")
+        equal(SECRET.findall(result.stderr.encode()), [], "secrets in logs and summary")
 
 
 if __name__ == "__main__":
