@@ -153,6 +153,8 @@ size_t flow_count(const struct flow_table *t)
 
 void flow_move(struct flow_table *t, struct flow *f, enum flow_list list)
 {
+    if (t->lists[list].prev == &f->age) /* it is already */
+        return;
     list_remove(&f->age);
     list_append(&t->lists[list], &f->age);
     f->list = (uint8_t)list;

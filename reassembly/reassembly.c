@@ -25,6 +25,7 @@ struct reassembly {
     struct conv_env env;
     struct flow_table *table;
     int64_t now_ns; /* the latest packet time */
+    int64_t due_ns; /* before it no flow expires and no hole is given up: see next_due() */
     int64_t pieces; /* bytes in out-of-order pieces */
     bool seeded; /* ids begin at a number made from the first packet's time */
     uint64_t port_bits[65536 / 64];
@@ -104,6 +105,7 @@ static void forget(struct reassembly *r, struct flow *f)
         r->pieces -= stream_clear(&f->half[dir].stream);
     conv_clear(&r->env, f);
     flow_remove(r->table, f);
+    r->due_ns = 0; /* another may be the oldest now, and due */
 }
 
 static void forget_all(struct reassembly *r)
@@ -159,8 +161,10 @@ static void check_hole(struct reassembly *r, struct flow *f, int64_t now_ns)
     }
     if (!waits || is_new)
         flow_forget_hole(f);
-    if (waits)
+    if (waits) {
         flow_note_hole(r->table, f, is_acked);
+        r->due_ns = 0;
+    }
 }
 
 static bool hole_is_due(const struct reassembly *r, const struct flow *f, int64_t now_ns)
@@ -198,13 +202,37 @@ static void expire(struct reassembly *r, int64_t now_ns)
     }
 }
 
+/* When time has to be looked at again: holes always; otherwise when the oldest flow of a list is
+ * due. What becomes the oldest by a flow being touched, or comes into a list later, is due later
+ * still; who removes a flow or notes a hole sets due_ns back. */
+static int64_t next_due(const struct reassembly *r, int64_t now_ns)
+{
+    const int64_t waits[FLOW_LISTS] = {
+        [FLOW_ACTIVE] = r->env.config.expire_ns,
+        [FLOW_IDLE] = r->env.config.expire_ns * IDLE_FACTOR,
+        [FLOW_CLOSED] = CLOSED_NS,
+    };
+    int64_t due = INT64_MAX;
+    if (flow_oldest_hole(r->table, false) || flow_oldest_hole(r->table, true))
+        return 0;
+    for (int list = 0; list < FLOW_LISTS; list++) {
+        const struct flow *f = flow_oldest(r->table, (enum flow_list)list);
+        int64_t since = f ? f->last_ns : now_ns;
+        due = waits[list] < due - since ? since + waits[list] : due;
+    }
+    return due;
+}
+
 void reassembly_tick(struct reassembly *r, int64_t now_ns)
 {
     if (now_ns <= r->now_ns)
         return;
     r->now_ns = now_ns;
+    if (likely(now_ns < r->due_ns))
+        return;
     check_holes(r, now_ns);
     expire(r, now_ns);
+    r->due_ns = next_due(r, now_ns);
 }
 
 /* --- memory --- */

@@ -75,8 +75,10 @@ static struct stream_result keep(struct stream *s, const struct segment *seg)
 struct stream_result stream_segment(struct stream *s, const struct segment *segment,
                                     struct stream_sink *sink)
 {
-    struct segment seg = *segment;
     struct stream_result result = {0};
+    if (segment->wire_len == 0 && !(segment->flags & (TCP_SYN | TCP_FIN)))
+        return result; /* only an ACK: nothing of this direction */
+    struct segment seg = *segment;
     if (seg.flags & TCP_SYN)
         seg.seq++; /* SYN itself takes one number; data may follow it (RFC 7413) */
     if (!s->synced) {
