@@ -151,9 +151,3 @@ bool endpoint_parse(struct span text, struct endpoint *e)
     *e = found;
     return true;
 }
-
-bool endpoint_eq(const struct endpoint *a, const struct endpoint *b)
-{
-    return a->family == b->family && a->port == b->port &&
-           memcmp(a->addr, b->addr, sizeof(a->addr)) == 0;
-}

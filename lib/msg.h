@@ -22,7 +22,7 @@ enum msg_type {
 };
 
 struct endpoint {
-    uint8_t addr[16]; /* network order; the first 4 bytes when family is 4 */
+    uint8_t addr[16]; /* network order; when family is 4 the first 4 bytes, and zeros */
     uint16_t port; /* host order */
     uint8_t family; /* 4, 6, or 0: not known (a record made by gor) */
 };
@@ -113,4 +113,13 @@ static inline size_t msg_cost(const struct msg *msg)
 size_t endpoint_format(char *out, const struct endpoint *e);
 /* The reverse; false when text is neither. */
 bool endpoint_parse(struct span text, struct endpoint *e);
-bool endpoint_eq(const struct endpoint *a, const struct endpoint *b);
+
+static inline bool endpoint_eq(const struct endpoint *a, const struct endpoint *b)
+{
+    uint64_t x[2], y[2];
+    if (a->port != b->port || a->family != b->family)
+        return false;
+    memcpy(x, a->addr, sizeof(x));
+    memcpy(y, b->addr, sizeof(y));
+    return x[0] == y[0] && x[1] == y[1];
+}

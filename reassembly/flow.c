@@ -14,6 +14,7 @@ struct flow_table {
     size_t mask;
     size_t count;
     uint64_t seed;
+    struct flow *last; /* found last: a request, its answer and ACKs come one after another */
     struct flow_link lists[FLOW_LISTS]; /* heads: next is the oldest */
     struct flow_link holes[2]; /* heads: not acknowledged, acknowledged */
 };
@@ -79,20 +80,21 @@ static uint64_t flow_hash(const struct flow_table *t, const struct segment *s)
     return hash_mix(endpoint_hash(t, &s->src) + endpoint_hash(t, &s->dst), s->scope ^ t->seed);
 }
 
-static bool same(const struct endpoint *a, const struct endpoint *b)
+static inline bool is_of(const struct flow *f, const struct segment *s)
 {
-    return a->port == b->port && a->family == b->family &&
-           memcmp(a->addr, b->addr, a->family == 4 ? 4 : 16) == 0;
+    return f->scope == s->scope &&
+           ((endpoint_eq(&f->client, &s->src) && endpoint_eq(&f->server, &s->dst)) ||
+            (endpoint_eq(&f->client, &s->dst) && endpoint_eq(&f->server, &s->src)));
 }
 
 struct flow *flow_find(struct flow_table *t, const struct segment *s)
 {
+    if (t->last && is_of(t->last, s))
+        return t->last;
     uint64_t hash = flow_hash(t, s);
     for (struct flow *f = t->buckets[hash & t->mask]; f; f = f->chain)
-        if (f->hash == hash && f->scope == s->scope &&
-            ((same(&f->client, &s->src) && same(&f->server, &s->dst)) ||
-             (same(&f->client, &s->dst) && same(&f->server, &s->src))))
-            return f;
+        if (f->hash == hash && is_of(f, s))
+            return t->last = f;
     return NULL;
 }
 
@@ -131,6 +133,7 @@ struct flow *flow_add(struct flow_table *t, const struct segment *s, bool from_c
     f->list = FLOW_ACTIVE;
     list_append(&t->lists[FLOW_ACTIVE], &f->age);
     t->count++;
+    t->last = f;
     return f;
 }
 
@@ -140,6 +143,8 @@ void flow_remove(struct flow_table *t, struct flow *f)
     while (*link != f)
         link = &(*link)->chain;
     *link = f->chain;
+    if (t->last == f)
+        t->last = NULL;
     list_remove(&f->age);
     flow_forget_hole(f);
     t->count--;
