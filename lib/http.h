@@ -111,6 +111,11 @@ enum http_verdict http_framer_feed(struct http_framer *f, const uint8_t *bytes, 
  * framed. HTTP_DONE when there is none. */
 enum http_verdict http_framer_head(struct http_framer *f, const uint8_t *head, size_t head_len);
 
+/* In place of the first feed and http_framer_head(), in one pass: true when bytes begin with a
+ * whole and valid head. What follows it, from f->head_len on, is fed next, also when there is none.
+ * False: f is as before, and must be fed. */
+bool http_framer_whole_head(struct http_framer *f, const uint8_t *bytes, size_t n);
+
 /* n bytes are missing here. HTTP_MORE or HTTP_DONE when they all lie in a body or chunk of known
  * length, so that what follows can be framed; else HTTP_BAD, and the framer is as before. */
 enum http_verdict http_framer_skip(struct http_framer *f, uint64_t n);
@@ -138,6 +143,9 @@ bool http_parse_head(enum http_kind kind, const uint8_t *bytes, size_t n, struct
  * next message after a hole or in mid-stream. Says yes only when nothing seen contradicts a token
  * and a space, then a target ("HTTP/1." for a response); false as soon as a byte does. */
 bool http_may_begin(enum http_kind kind, const uint8_t *bytes, size_t n);
+/* The longest method that http_may_begin() believes: the longest registered one has 17 bytes, and a
+ * longer word at a place where nothing is known is more likely a piece of some body. */
+#define HTTP_METHOD_GUESS_MAX 32
 
 /* One field line; spans point into the message. */
 struct http_field {

@@ -5,10 +5,6 @@
 #include "lib/http.h"
 #include "lib/http_internal.h"
 
-/* The longest registered method has 17 bytes. A longer word at a place where nothing is known is
- * more likely a piece of some body. */
-#define METHOD_GUESS_MAX 32
-
 static bool is_space_or_line_end(uint8_t c)
 {
     return c == ' ' || c == '\t' || c == '\r' || c == '\n';
@@ -144,7 +140,7 @@ static bool fits_spaced_line(struct guess *g)
 static bool fits_request_line(struct guess *g)
 {
     size_t method_len = skip(g, CLASS_TOKEN);
-    if (method_len == 0 || method_len > METHOD_GUESS_MAX)
+    if (method_len == 0 || method_len > HTTP_METHOD_GUESS_MAX)
         return false;
     if (ended(g))
         return true;

@@ -322,7 +322,22 @@ enum http_verdict http_framer_head(struct http_framer *f, const uint8_t *head, s
 {
     assert(f->state == STATE_PARSE && head_len == f->head_len && head_len > 0);
     enum http_fault fault = http_head_parse(f, head, head_len);
+    if (fault == HTTP_FAULT_NONE && f->view.head_len != head_len) {
+        f->view = (struct http_view){0};
+        fault = HTTP_FAULT_FIELD;
+    }
     return fault == HTTP_FAULT_NONE ? begin_body(f) : bad(f, fault);
+}
+
+bool http_framer_whole_head(struct http_framer *f, const uint8_t *bytes, size_t n)
+{
+    assert(f->state == STATE_EMPTY_LINES && f->head_len == 0);
+    if (n == 0 || bytes[0] == '\r' || bytes[0] == '\n' || f->max_head == 0 ||
+        http_head_parse(f, bytes, n < f->max_head ? n : f->max_head) != HTTP_FAULT_NONE)
+        return false;
+    f->head_len = f->view.head_len;
+    begin_body(f);
+    return true;
 }
 
 enum http_verdict http_framer_resume(struct http_framer *f, enum http_kind kind,
@@ -348,6 +363,10 @@ enum http_verdict http_framer_close(struct http_framer *f)
 static enum http_verdict frame_head(struct http_framer *f, const uint8_t *bytes, size_t n,
                                     size_t *used)
 {
+    if (http_framer_whole_head(f, bytes, n)) {
+        *used = f->head_len;
+        return verdict_of(f);
+    }
     enum http_verdict v = http_framer_feed(f, bytes, n, used);
     return v == HTTP_HEAD ? http_framer_head(f, bytes, *used) : v;
 }

@@ -199,13 +199,14 @@ static void parse_field(struct fields *fields, struct span name, struct span val
 }
 
 /* The end of the line that begins at p, without its CR: *next is where the following one begins.
- * NULL when a CR stands elsewhere or there is a NUL (RFC 9110, 5.5), or when no line follows.
- * end[-1] is LF, so that no search goes beyond it. */
+ * NULL when a CR stands elsewhere or there is a NUL (RFC 9110, 5.5), or when no line follows. */
 static inline const uint8_t *line_end(const uint8_t *p, const uint8_t *end, const uint8_t **next)
 {
     p = scan(p, end, 0x20, '\n', '\n');
-    while (*p != '\n' && *p != '\r' && *p != '\0')
+    while (p < end && *p != '\n' && *p != '\r' && *p != '\0')
         p = scan(p + 1, end, 0x20, '\n', '\n');
+    if (end - p < 2)
+        return NULL;
     const uint8_t *lf = p + (*p == '\r');
     *next = lf + 1;
     return *lf == '\n' && lf + 1 < end ? p : NULL;
@@ -220,14 +221,17 @@ static inline const uint8_t *field_end(const uint8_t *p, const uint8_t *end, con
     return stop;
 }
 
-/* p is at the first field line, or at the empty line. */
-static enum http_fault parse_fields(struct fields *fields, const uint8_t *p, const uint8_t *end)
+/* p is at the first field line, or at the empty line. *head_end: behind it. */
+static enum http_fault parse_fields(struct fields *fields, const uint8_t *p, const uint8_t *end,
+                                    const uint8_t **head_end)
 {
     for (;;) {
         const uint8_t *name = p, *next;
         p = scan(p, end, 0x21, ':', 0x7f);
-        if (*p != ':' || p == name)
+        if (p == name)
             break;
+        if (p == end || *p != ':')
+            return HTTP_FAULT_FIELD;
         const uint8_t *stop = field_end(p + 1, end, &next);
         if (!stop)
             return HTTP_FAULT_FIELD;
@@ -236,9 +240,12 @@ static enum http_fault parse_fields(struct fields *fields, const uint8_t *p, con
         p = next;
     }
     /* only the empty line may be left */
-    if (*p == '\r')
+    if (p < end && *p == '\r')
         p++;
-    return p + 1 == end && *p == '\n' ? HTTP_FAULT_NONE : HTTP_FAULT_FIELD;
+    if (p == end || *p != '\n')
+        return HTTP_FAULT_FIELD;
+    *head_end = p + 1;
+    return HTTP_FAULT_NONE;
 }
 
 static const uint8_t *skip_sp(const uint8_t *p, const uint8_t *end)
@@ -326,7 +333,7 @@ static bool parse_start_line(struct http_framer *f, const uint8_t *head, size_t 
 {
     struct http_view *view = &f->view;
     const uint8_t *p = head, *end = head + len, *next;
-    while (p < end && (*p == '\n' || (*p == '\r' && p[1] == '\n')))
+    while (p < end && (*p == '\n' || (*p == '\r' && p + 1 < end && p[1] == '\n')))
         p += *p == '\r' ? 2 : 1;
     const uint8_t *stop = p < end ? line_end(p, end, &next) : NULL;
     if (!stop)
@@ -384,21 +391,22 @@ static void decide_connection(struct http_framer *f, const struct fields *fields
                   view->body == HTTP_BODY_UNTIL_CLOSE;
 }
 
-enum http_fault http_head_parse(struct http_framer *f, const uint8_t *head, size_t len)
+enum http_fault http_head_parse(struct http_framer *f, const uint8_t *bytes, size_t n)
 {
     struct fields fields = {0};
-    assert(len > 0 && len <= UINT32_MAX && head[len - 1] == '\n');
+    const uint8_t *end = NULL;
+    assert(n > 0 && n <= UINT32_MAX);
     f->view = (struct http_view){0};
     enum http_fault fault = HTTP_FAULT_START_LINE;
-    if (parse_start_line(f, head, len))
-        fault = parse_fields(&fields, head + f->view.fields_off, head + len);
+    if (parse_start_line(f, bytes, n))
+        fault = parse_fields(&fields, bytes + f->view.fields_off, bytes + n, &end);
     if (fault == HTTP_FAULT_NONE)
         fault = decide_body(f, &fields);
     if (fault != HTTP_FAULT_NONE) {
         f->view = (struct http_view){0};
         return fault;
     }
-    decide_connection(f, &fields, head);
-    f->view.head_len = (uint32_t)len;
+    decide_connection(f, &fields, bytes);
+    f->view.head_len = (uint32_t)(end - bytes);
     return HTTP_FAULT_NONE;
 }

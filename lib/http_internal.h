@@ -17,6 +17,7 @@ static inline bool is_class(uint8_t c, enum http_class which)
     return (http_class[c] & which) != 0;
 }
 
-/* Parses the head that http_framer_feed() found; f says what kind, and what a response answers.
- * Sets f->view unless it returns a fault. len > 0 and head ends with the empty line. */
-enum http_fault http_head_parse(struct http_framer *f, const uint8_t *head, size_t len);
+/* Parses the head that begins at bytes; f says what kind, and what a response answers. Sets
+ * f->view, with its head_len, unless it returns a fault: one, whichever, when the head does not end
+ * within the n > 0 bytes. */
+enum http_fault http_head_parse(struct http_framer *f, const uint8_t *bytes, size_t n);

@@ -335,49 +335,65 @@ static void set_answer(struct flow *f, struct http_framer *framer)
         http_framer_answers(framer, span_str("CONNECT"));
 }
 
+/* Does a request begin where one should, with a whole and valid head? Then it is framed here, and
+ * may_begin() need not be asked: it would say yes. */
+static bool begins_request(const struct conv_env *env, const struct flow *f, enum direction dir,
+                           struct span bytes, struct http_framer *framer)
+{
+    struct http_limits limits = {.max_head = env->config.max_head};
+    uint8_t reading = f->half[dir].reading;
+    http_framer_init(framer, kind_of(dir), &limits);
+    return dir == TO_SERVER && (reading == READ_NEXT || (reading == READ_FIRST && f->has_syn)) &&
+           http_framer_whole_head(framer, bytes.ptr, bytes.len) &&
+           framer->view.method_len <= HTTP_METHOD_GUESS_MAX;
+}
+
 /* A message begins at bytes. Returns what lies behind it: nothing when it goes on. */
 static struct span begin(struct conv_env *env, struct flow *f, enum direction dir,
-                         struct span bytes, int64_t ts_ns)
+                         struct span bytes, struct partial *p)
 {
     struct half *h = &f->half[dir];
-    struct partial p = partial_at(h, bytes, ts_ns);
-    struct http_limits limits = {.max_head = env->config.max_head};
     size_t head = 0, body = 0;
-    p.first = h->reading == READ_FIRST && f->has_syn && dir == TO_SERVER;
-    p.unread = h->reading != READ_HUNT && dir == TO_SERVER;
-    p.tentative = h->reading == READ_HUNT && hunt_likeness(kind_of(dir), bytes) != LIKE;
-    p.hunted = dir == TO_CLIENT && h->reading == READ_HUNT;
+    p->first = h->reading == READ_FIRST && f->has_syn && dir == TO_SERVER;
+    p->unread = h->reading != READ_HUNT && dir == TO_SERVER;
+    p->tentative = h->reading == READ_HUNT && hunt_likeness(kind_of(dir), bytes) != LIKE;
+    p->hunted = dir == TO_CLIENT && h->reading == READ_HUNT;
     if (dir == TO_CLIENT && h->reading != READ_NEXT)
-        conv_realign(f, &p);
+        conv_realign(f, p);
     h->reading = READ_NEXT;
-    http_framer_init(&p.framer, kind_of(dir), &limits);
     if (dir == TO_SERVER)
-        p.id = env->next_id++;
+        p->id = env->next_id++;
     else
-        set_answer(f, &p.framer);
-    enum http_verdict v = http_framer_feed(&p.framer, bytes.ptr, bytes.len, &head);
-    if (v == HTTP_HEAD && p.first && simple_request(span_of(bytes.ptr, head)))
+        set_answer(f, &p->framer);
+    bool is_framed = dir == TO_SERVER ? p->framer.head_len > 0
+                                      : http_framer_whole_head(&p->framer, bytes.ptr, bytes.len);
+    enum http_verdict v = HTTP_MORE;
+    if (is_framed)
+        head = p->framer.head_len;
+    else
+        v = http_framer_feed(&p->framer, bytes.ptr, bytes.len, &head);
+    if (v == HTTP_HEAD && p->first && simple_request(span_of(bytes.ptr, head)))
         v = HTTP_DONE;
-    p.unread = p.unread && v == HTTP_MORE && !is_read(dir, bytes);
-    if (!p.tentative && !p.unread)
-        conv_confirm(env, f, dir, &p);
+    p->unread = p->unread && !is_framed && v == HTTP_MORE && !is_read(dir, bytes);
+    if (!p->tentative && !p->unread)
+        conv_confirm(env, f, dir, p);
     if (v == HTTP_HEAD)
-        v = http_framer_head(&p.framer, bytes.ptr, head);
-    if (v == HTTP_MORE && head < bytes.len)
-        v = http_framer_feed(&p.framer, bytes.ptr + head, bytes.len - head, &body);
+        v = http_framer_head(&p->framer, bytes.ptr, head);
+    if (is_framed || (v == HTTP_MORE && head < bytes.len))
+        v = http_framer_feed(&p->framer, bytes.ptr + head, bytes.len - head, &body);
     switch (v) {
     case HTTP_DONE:
-        emit_copy(env, f, dir, &p, span_of(bytes.ptr, head + body));
+        emit_copy(env, f, dir, p, span_of(bytes.ptr, head + body));
         return span_from(bytes, head + body);
     case HTTP_BAD:
-        conv_lose(env, f, dir, &p, fate_of(&p.framer));
+        conv_lose(env, f, dir, p, fate_of(&p->framer));
         h->reading = READ_HUNT;
-        if (!p.tentative)
+        if (!p->tentative)
             bar(f, dir);
         break;
     case HTTP_MORE:
     case HTTP_HEAD:
-        keep_rest(env, f, dir, &p, bytes);
+        keep_rest(env, f, dir, p, bytes);
         break;
     }
     return span_from(bytes, bytes.len);
@@ -405,9 +421,11 @@ void conv_data(struct conv_env *env, struct flow *f, enum direction dir, struct 
             continue;
         }
         bytes = without_empty_lines(bytes);
-        if (bytes.len == 0 || !may_begin(env, f, dir, bytes, starts))
+        struct partial p = partial_at(h, bytes, ts_ns);
+        if (!begins_request(env, f, dir, bytes, &p.framer) &&
+            (bytes.len == 0 || !may_begin(env, f, dir, bytes, starts)))
             return;
-        bytes = begin(env, f, dir, bytes, ts_ns);
+        bytes = begin(env, f, dir, bytes, &p);
         starts = false;
     }
 }
