@@ -84,7 +84,7 @@ void msg_parse_head(struct msg *msg)
 
 static uint64_t endpoint_hash(const struct endpoint *e)
 {
-    return hash64(e->addr, e->family == 4 ? 4 : 16, e->port);
+    return e->family == 4 ? hash64(e->addr, 4, e->port) : hash64(e->addr, 16, e->port);
 }
 
 /* gor's id: client port (4 digits), server port (4), client address (8), then the request (8). */

@@ -13,13 +13,17 @@ static enum book book_of(enum direction dir, enum book request_book)
                             : (enum book)(request_book - BOOK_REQ_STARTED + BOOK_RES_STARTED);
 }
 
-static void put_hex(char *out, uint32_t value, size_t digits)
+/* Eight digits, all at once: a nibble comes into each byte, and then '0' to it, or 'a' - 10. */
+static inline void put_hex(char *out, uint32_t value)
 {
-    static const char hex[] = "0123456789abcdef";
-    while (digits-- > 0) {
-        out[digits] = hex[value & 15];
-        value >>= 4;
-    }
+    uint64_t x = value;
+    x = (x << 16 | x) & UINT64_C(0x0000ffff0000ffff);
+    x = (x << 8 | x) & UINT64_C(0x00ff00ff00ff00ff);
+    x = (x << 4 | x) & UINT64_C(0x0f0f0f0f0f0f0f0f);
+    uint64_t is_letter = (x + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
+    x += UINT64_C(0x3030303030303030) + is_letter * ('a' - '0' - 10);
+    for (int i = 0; i < 8; i++)
+        out[i] = (char)(x >> (56 - 8 * i));
 }
 
 /* gor's layout: client port, server port, client address (of IPv6 the last four bytes); the last
@@ -27,11 +31,9 @@ static void put_hex(char *out, uint32_t value, size_t digits)
 static void set_id(struct msg *msg, const struct flow *f, uint32_t id)
 {
     const uint8_t *a = f->client.addr + (f->client.family == 4 ? 0 : 12);
-    put_hex(msg->id, f->client.port, 4);
-    put_hex(msg->id + 4, f->server.port, 4);
-    put_hex(msg->id + 8, (uint32_t)a[0] << 24 | (uint32_t)a[1] << 16 | (uint32_t)a[2] << 8 | a[3],
-            8);
-    put_hex(msg->id + 16, id, 8);
+    put_hex(msg->id, (uint32_t)f->client.port << 16 | f->server.port);
+    put_hex(msg->id + 8, (uint32_t)a[0] << 24 | (uint32_t)a[1] << 16 | (uint32_t)a[2] << 8 | a[3]);
+    put_hex(msg->id + 16, id);
     msg->id_len = 24;
 }
 
