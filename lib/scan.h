@@ -30,8 +30,9 @@ static inline const uint8_t *scan(const uint8_t *p, const uint8_t *end, uint8_t 
     for (; p < stop; p += 16) {
         __m128i x = _mm_loadu_si128((const __m128i *)(const void *)p);
         __m128i hit = _mm_cmpeq_epi8(_mm_min_epu8(x, top), x);
-        hit = _mm_or_si128(hit, _mm_cmpeq_epi8(x, _mm_set1_epi8((char)a)));
-        if (a != b)
+        if (a >= below)
+            hit = _mm_or_si128(hit, _mm_cmpeq_epi8(x, _mm_set1_epi8((char)a)));
+        if (b >= below && b != a)
             hit = _mm_or_si128(hit, _mm_cmpeq_epi8(x, _mm_set1_epi8((char)b)));
         int mask = _mm_movemask_epi8(hit);
         if (mask != 0)

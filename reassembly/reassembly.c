@@ -299,21 +299,21 @@ static struct flow *open_flow(struct reassembly *r, const struct segment *s)
     return f;
 }
 
-/* A SYN with another sequence number than the one that opened the flow: the port is used again. */
-static bool begins_anew(const struct flow *f, const struct segment *s, enum direction dir)
-{
-    if (dir != TO_SERVER || (s->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
-        return false;
-    if (f->has_syn)
-        return s->seq != f->syn;
-    return f->half[TO_SERVER].stream.synced;
-}
-
 static enum direction direction_of(const struct flow *f, const struct segment *s)
 {
     bool to_server = s->dst.port == f->server.port && s->src.port == f->client.port &&
                      endpoint_eq(&s->dst, &f->server);
     return to_server ? TO_SERVER : TO_CLIENT;
+}
+
+/* A SYN with another sequence number than the one that opened the flow: the port is used again. */
+static bool begins_anew(const struct flow *f, const struct segment *s)
+{
+    if ((s->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN || direction_of(f, s) != TO_SERVER)
+        return false;
+    if (f->has_syn)
+        return s->seq != f->syn;
+    return f->half[TO_SERVER].stream.synced;
 }
 
 static void feed(struct reassembly *r, struct flow *f, const struct segment *s, enum direction dir)
@@ -346,7 +346,7 @@ void reassembly_segment(struct reassembly *r, const struct segment *s)
     }
     reassembly_tick(r, s->ts_ns);
     struct flow *f = flow_find(r->table, s);
-    if (f && begins_anew(f, s, direction_of(f, s))) {
+    if (f && begins_anew(f, s)) {
         close_flow(r, f);
         forget(r, f);
         f = NULL;
