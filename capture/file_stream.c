@@ -6,25 +6,22 @@
 #include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
+#include "capture/unpack.h"
 #include "lib/mem.h"
 
 #define IN_BYTES (128 * KIB)
-#define OUT_BYTES (256 * KIB)
-#define GZIP_WINDOW (15 + 16)
-/* magic, method, flags, time, extra flags, system (RFC 1952, 2.3) */
-#define GZIP_HEADER 10
 /* A file that breaks more often is no recording; each break costs a search. */
 #define MAX_BREAKS 1000
 /* Deflate data that is no such data is noticed long before it has given so much: 64 KiB of a stored
- * block, then a handful of matches. */
+ * block, then a handful of matches. A zstd block is at most 128 KiB, checked as a whole unless it
+ * is stored, and few bytes look like the head of another one. */
 #define UNSURE_BYTES (256 * KIB)
 
 enum state {
-    FIRST = 0, /* plain or gzip is not known yet */
+    FIRST = 0, /* plain or compressed is not known yet */
     PLAIN,
-    MEMBER, /* inside a gzip member */
+    MEMBER, /* inside a gzip member or a zstd frame */
     BETWEEN, /* at the end of one: another, or the end of the file */
     SEARCH, /* after damage: looking for the next member */
     OVER,
@@ -46,8 +43,8 @@ struct file_stream {
     uint64_t member_out; /* bytes that it has given */
     bool broke, garbled; /* the last result was STREAM_BREAK */
     uint64_t broke_at;
-    bool has_zip;
-    z_stream zip;
+    enum unpack_format format;
+    struct unpack *unpack; /* NULL: not compressed, or not known yet */
 };
 
 static int look_at(struct file_stream *s, const char *path, struct err *err)
@@ -94,8 +91,7 @@ void file_stream_free(struct file_stream *s)
 {
     if (!s)
         return;
-    if (s->has_zip)
-        inflateEnd(&s->zip);
+    unpack_free(s->unpack);
     if (s->fd != -1)
         close(s->fd);
     mem_free(s->in.data);
@@ -114,7 +110,7 @@ uint64_t file_stream_size(const struct file_stream *s)
 
 bool file_stream_is_compressed(const struct file_stream *s)
 {
-    return s->has_zip;
+    return s->unpack != NULL;
 }
 
 uint64_t file_stream_offset(const struct file_stream *s)
@@ -169,26 +165,16 @@ static int refill(struct file_stream *s, int wait_ms, int stop_fd)
     return STREAM_END;
 }
 
-static bool is_magic(const struct file_stream *s)
+static enum unpack_format magic(const struct file_stream *s)
 {
-    const uint8_t *p = s->in.data + s->in.start;
-    return n_in(s) >= 2 && p[0] == 0x1f && p[1] == 0x8b;
-}
-
-/* After damage only what looks like a real header counts: deflate, known flags, a level and a
- * system that exist. */
-static bool is_header(const uint8_t *p)
-{
-    return p[0] == 0x1f && p[1] == 0x8b && p[2] == Z_DEFLATED && (p[3] & 0xe0) == 0 &&
-           (p[8] == 0 || p[8] == 2 || p[8] == 4) && (p[9] <= 13 || p[9] == 255);
+    return unpack_magic(span_of(s->in.data + s->in.start, n_in(s)));
 }
 
 static int begin_member(struct file_stream *s)
 {
-    int z = s->has_zip ? inflateReset(&s->zip) : inflateInit2(&s->zip, GZIP_WINDOW);
-    if (z != Z_OK)
-        return -ENOMEM;
-    s->has_zip = true;
+    int r = s->unpack ? unpack_begin(s->unpack) : unpack_new(&s->unpack, s->format);
+    if (r < 0)
+        return r;
     s->member = s->in_offset + s->in.start;
     s->member_out = 0;
     s->state = MEMBER;
@@ -213,8 +199,8 @@ static void rewind_member(struct file_stream *s)
 static int search(struct file_stream *s, int wait_ms, int stop_fd)
 {
     for (;;) {
-        while (n_in(s) >= GZIP_HEADER) {
-            if (is_header(s->in.data + s->in.start))
+        while (n_in(s) >= UNPACK_HEADER) {
+            if (unpack_is_header(s->format, s->in.data + s->in.start))
                 return begin_member(s);
             s->in.start++;
         }
@@ -248,18 +234,25 @@ static int member_broke(struct file_stream *s, bool at_end)
     return STREAM_BREAK;
 }
 
+/* At least n bytes, unless the file has fewer: 0, STREAM_WAIT or -errno. */
+static int have(struct file_stream *s, size_t n, int wait_ms, int stop_fd)
+{
+    int r = STREAM_BYTES;
+    while (n_in(s) < n && r == STREAM_BYTES)
+        r = refill(s, wait_ms, stop_fd);
+    return r == STREAM_END ? 0 : r;
+}
+
 static int between(struct file_stream *s, int wait_ms, int stop_fd)
 {
-    if (n_in(s) < 2) {
-        int r = refill(s, wait_ms, stop_fd);
-        if (r != STREAM_END)
-            return r;
-    }
+    int r = have(s, UNPACK_MAGIC, wait_ms, stop_fd);
+    if (r != 0)
+        return r;
     if (n_in(s) == 0) {
         s->state = OVER;
         return STREAM_BYTES;
     }
-    if (is_magic(s))
+    if (magic(s) == s->format)
         return begin_member(s);
     s->member = s->in_offset + s->in.start;
     return member_broke(s, false);
@@ -267,13 +260,12 @@ static int between(struct file_stream *s, int wait_ms, int stop_fd)
 
 static int first(struct file_stream *s, int wait_ms, int stop_fd)
 {
-    if (n_in(s) < 2) {
-        int r = refill(s, wait_ms, stop_fd);
-        if (r != STREAM_END)
-            return r;
-    }
+    int r = have(s, UNPACK_MAGIC, wait_ms, stop_fd);
+    if (r != 0)
+        return r;
+    s->format = magic(s);
     s->state = PLAIN;
-    return is_magic(s) ? begin_member(s) : STREAM_BYTES;
+    return s->format == UNPACK_NONE ? STREAM_BYTES : begin_member(s);
 }
 
 static int plain(struct file_stream *s, struct buf *out, int wait_ms, int stop_fd)
@@ -292,30 +284,23 @@ static int plain(struct file_stream *s, struct buf *out, int wait_ms, int stop_f
 
 static int member(struct file_stream *s, struct buf *out, int wait_ms, int stop_fd)
 {
-    if (n_in(s) == 0) {
+    if (n_in(s) == 0 && !unpack_has_more(s->unpack)) {
         int r = refill(s, wait_ms, stop_fd);
         if (r == STREAM_END)
             return member_broke(s, true);
         if (r != STREAM_BYTES)
             return r;
     }
-    int r = buf_reserve(out, OUT_BYTES);
+    size_t used, before = buf_span(out).len;
+    int r = unpack_some(s->unpack, span_of(s->in.data + s->in.start, n_in(s)), &used, out);
+    s->in.start += used;
     if (r < 0)
         return r;
-    s->zip.next_in = s->in.data + s->in.start;
-    s->zip.avail_in = (uInt)n_in(s);
-    s->zip.next_out = buf_tail(out);
-    s->zip.avail_out = OUT_BYTES;
-    int z = inflate(&s->zip, Z_NO_FLUSH);
-    s->in.start = s->in.len - s->zip.avail_in;
-    buf_commit(out, OUT_BYTES - s->zip.avail_out);
-    s->member_out += OUT_BYTES - s->zip.avail_out;
-    if (z == Z_STREAM_END)
-        s->state = BETWEEN;
-    else if (z == Z_MEM_ERROR)
-        return -ENOMEM;
-    else if (z != Z_OK && z != Z_BUF_ERROR)
+    s->member_out += buf_span(out).len - before;
+    if (r == UNPACK_BAD)
         return member_broke(s, false);
+    if (r == UNPACK_END)
+        s->state = BETWEEN;
     return STREAM_BYTES;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The bytes of one recording, plain or gzip by its content. A gzip file is a series of members; one
+/* The bytes of one recording, plain, gzip or zstd by its content. A compressed file is a series of
+ * members (gzip) or frames (zstd), which are called members here; one
  * that is torn (its writer was killed, and another continued the file) or damaged ends a stretch of
  * bytes, and the next member that can be found begins a new one. Owned by one thread. */
 #pragma once
@@ -24,7 +25,7 @@ void file_stream_free(struct file_stream *s);
 /* A regular file: it can be opened again, and reading it does not wait. */
 bool file_stream_is_regular(const struct file_stream *s);
 
-/* Once some bytes were read: it is a gzip file. */
+/* Once some bytes were read: it is compressed. */
 bool file_stream_is_compressed(const struct file_stream *s);
 
 /* Its bytes in all; 0: not a regular file. */

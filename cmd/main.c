@@ -29,6 +29,9 @@ static enum exit_status judge(const struct ledger *ledger, const struct options 
         return STATUS_ASSERTION;
     double max_loss = options_share(options, "max-loss");
     double loss = ledger_loss(ledger);
+    if (!options_given(options, "max-loss") &&
+        ledger_sum(ledger, ACCOUNT_OUTPUT, BOOK_FILE_FAULTS) > 0)
+        return STATUS_FAILURE; /* it was told when it happened */
     if (!options_given(options, "max-loss") || loss <= max_loss)
         return STATUS_DONE;
     log_error(NULL, "%.3f%% of the messages were lost, more than --max-loss allows", loss * 100);

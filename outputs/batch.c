@@ -15,7 +15,7 @@ struct mark {
 
 void batch_init(struct batch *b, struct books *books)
 {
-    *b = (struct batch){.books = books};
+    *b = (struct batch){.books = books, .min_ns = INT64_MAX, .max_ns = INT64_MIN};
     buf_init(&b->bytes, MAX_BYTES);
     buf_init(&b->marks, MAX_BYTES);
 }
@@ -45,7 +45,19 @@ int64_t batch_put(struct batch *b, const struct msg *msg)
     memcpy(p + header_len + msg->len, record_separator, RECORD_SEPARATOR_LEN);
     buf_commit(&b->bytes, len);
     b->put += len;
+    if (msg->ts_ns < b->min_ns)
+        b->min_ns = msg->ts_ns;
+    if (msg->ts_ns > b->max_ns)
+        b->max_ns = msg->ts_ns;
     return (int64_t)len;
+}
+
+void batch_unput(struct batch *b, size_t len)
+{
+    assert(batch_len(b) >= len && b->marks.len >= sizeof(struct mark));
+    b->bytes.len -= len;
+    b->marks.len -= sizeof(struct mark);
+    b->put -= len;
 }
 
 static struct mark nth_mark(const struct batch *b, size_t n)
@@ -55,15 +67,20 @@ static struct mark nth_mark(const struct batch *b, size_t n)
     return mark;
 }
 
-static size_t n_marks(const struct batch *b)
+size_t batch_n_msgs(const struct batch *b)
 {
     return buf_span(&b->marks).len / sizeof(struct mark);
 }
 
-static void give_back(struct batch *b)
+/* Nothing of it is left: as new. */
+static void when_empty(struct batch *b)
 {
-    if (batch_len(b) == 0 && b->bytes.cap > KEEP_CAP)
+    if (batch_len(b) > 0)
+        return;
+    if (b->bytes.cap > KEEP_CAP)
         buf_fini(&b->bytes);
+    b->min_ns = INT64_MAX;
+    b->max_ns = INT64_MIN;
 }
 
 void batch_out(struct batch *b, size_t n)
@@ -72,7 +89,7 @@ void batch_out(struct batch *b, size_t n)
     assert(n <= batch_len(b));
     b->out += n;
     buf_consume(&b->bytes, n);
-    for (; settled < n_marks(b); settled++) {
+    for (; settled < batch_n_msgs(b); settled++) {
         struct mark mark = nth_mark(b, settled);
         if (mark.end > b->out)
             break;
@@ -81,13 +98,13 @@ void batch_out(struct batch *b, size_t n)
         receipt_unref(mark.receipt);
     }
     buf_consume(&b->marks, settled * sizeof(struct mark));
-    give_back(b);
+    when_empty(b);
 }
 
 size_t batch_whole(const struct batch *b, size_t n)
 {
     size_t whole = 0;
-    for (size_t i = 0; i < n_marks(b); i++) {
+    for (size_t i = 0; i < batch_n_msgs(b); i++) {
         uint64_t end = nth_mark(b, i).end - b->out;
         if (end > n)
             break;
@@ -98,7 +115,7 @@ size_t batch_whole(const struct batch *b, size_t n)
 
 size_t batch_lose(struct batch *b, enum book fate)
 {
-    size_t n = n_marks(b);
+    size_t n = batch_n_msgs(b);
     book_add(b->books, fate, n);
     for (size_t i = 0; i < n; i++) {
         struct mark mark = nth_mark(b, i);
@@ -109,6 +126,6 @@ size_t batch_lose(struct batch *b, enum book fate)
     buf_consume(&b->marks, n * sizeof(struct mark));
     b->out += batch_len(b);
     buf_consume(&b->bytes, batch_len(b));
-    give_back(b);
+    when_empty(b);
     return n;
 }

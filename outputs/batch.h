@@ -16,6 +16,8 @@ struct batch {
     struct buf marks; /* one struct mark per record, not yet settled */
     uint64_t put; /* bytes that were ever put */
     uint64_t out; /* bytes that ever left */
+    /* timestamps of what was put since it was empty; min_ns > max_ns: none */
+    int64_t min_ns, max_ns;
 };
 
 void batch_init(struct batch *b, struct books *books);
@@ -24,6 +26,10 @@ void batch_fini(struct batch *b);
 /* Adds the record of msg (borrowed) and returns its length, or -ENOMEM or -ENOBUFS. */
 MUST_CHECK int64_t batch_put(struct batch *b, const struct msg *msg);
 
+/* Takes the record that was put last, of that length, out again; nothing may have left since. Its
+ * timestamp stays. */
+void batch_unput(struct batch *b, size_t len);
+
 static inline size_t batch_len(const struct batch *b)
 {
     return b->bytes.len - b->bytes.start;
@@ -31,6 +37,8 @@ static inline size_t batch_len(const struct batch *b)
 
 /* The first n bytes are out: settles the records that end there as delivered. */
 void batch_out(struct batch *b, size_t n);
+/* Records not yet settled. */
+size_t batch_n_msgs(const struct batch *b);
 /* How many of the next n bytes belong to records that end within them. */
 size_t batch_whole(const struct batch *b, size_t n);
 /* Gives up all that is left: the records count as fate (failed or abandoned). Returns how many. */

@@ -3,266 +3,339 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
-#include <zlib.h>
 
 #include "lib/mem.h"
 #include "lib/record.h"
 #include "outputs/batch.h"
+#include "outputs/file_open.h"
+#include "outputs/pack_thread.h"
 
-/* Enough that a write costs little per record, and that gzip finds what repeats. */
+/* Enough that a write costs little per record, and that compression finds what repeats. */
 #define PLAIN_BATCH (256 * KIB)
-#define GZIP_BATCH (1 * MIB)
-#define PACKED_BYTES (256 * KIB)
-/* Traffic repeats itself so much that the higher levels gain little for their time. */
-#define GZIP_LEVEL 2
-#define GZIP_WINDOW (15 + 16) /* with gzip header and trailer */
+#define PACKED_BATCH (1 * MIB)
+#define SMALLEST_BATCH (64 * KIB)
+/* A small file is to be filled with several members, so that its limit is used. */
+#define MEMBERS_PER_FILE 16
 
 struct file_writer {
-    int fd;
-    bool regular; /* not a device or pipe: its length means something */
+    const struct file_config *config;
+    struct file_fd file;
+    uint64_t size; /* of the file on the disk, as far as we know */
     size_t lacks; /* so many bytes of a separator are to be written before the next record */
-    bool gzip;
+    bool unsynced; /* written, and not known to be on the disk */
+    int folder; /* of a new file, until it is synced; -1: none */
     size_t batch_max;
     struct batch batch;
-    z_stream zip; /* when gzip */
-    uint8_t *packed;
+    /* compressed only: records that are being packed, or packed and not yet written */
+    struct pack_thread *pack; /* NULL: plain */
+    struct batch packing;
 };
 
-/* Makes the folders that path needs. */
-static int make_folders(const char *path)
+static void note_file(struct file_writer *w, const char *path)
 {
-    char folder[PATH_MAX];
-    for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
-        int n = snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path);
-        if (n >= PATH_MAX)
-            return -ENAMETOOLONG;
-        if (n > 0 && mkdir(folder, 0700) == -1 && errno != EEXIST)
-            return -errno;
-    }
-    return 0;
-}
-
-static int open_path(const char *path, enum file_mode mode)
-{
-    int flags = O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NOCTTY;
-    if (mode == FILE_NEW)
-        flags |= O_WRONLY | O_EXCL;
-    else
-        flags |= O_RDWR; /* to look at its end */
-    int fd = open(path, flags, 0600);
-    if (fd == -1 && errno == ENOENT) {
-        int r = make_folders(path);
-        if (r < 0)
-            return r;
-        fd = open(path, flags, 0600);
-    }
-    return fd == -1 ? -errno : fd;
-}
-
-/* How many bytes of a separator the end of a plain recording lacks: a crash leaves it torn. */
-static size_t lacks_of_separator(int fd, off_t size)
-{
-    uint8_t tail[RECORD_SEPARATOR_LEN];
-    size_t len = size < (off_t)sizeof(tail) ? (size_t)size : sizeof(tail);
-    if (len == 0)
-        return 0;
-    if (pread(fd, tail, len, size - (off_t)len) != (ssize_t)len)
-        return RECORD_SEPARATOR_LEN;
-    size_t has = len;
-    while (has > 0 && memcmp(tail + len - has, record_separator, has) != 0)
-        has--;
-    /* one LF alone is more likely the payload's, and readers pass over one too many */
-    return has == 1 ? RECORD_SEPARATOR_LEN : RECORD_SEPARATOR_LEN - has;
-}
-
-/* What is at fd: 0, or why it cannot be written. */
-static int look_at(struct file_writer *w, enum file_mode mode)
-{
-    struct stat st;
-    if (fstat(w->fd, &st) == -1)
-        return -errno;
-    w->regular = S_ISREG(st.st_mode);
-    if (mode == FILE_NEW || !w->regular)
-        return 0;
-    /* a file system without locks is no reason not to write */
-    if (flock(w->fd, LOCK_EX | LOCK_NB) == -1 && errno == EWOULDBLOCK)
-        return -EBUSY;
-    if (!w->gzip)
-        w->lacks = lacks_of_separator(w->fd, st.st_size);
-    return 0;
-}
-
-static int set_up_gzip(struct file_writer *w)
-{
-    w->packed = mem_alloc(MEM_IO, PACKED_BYTES);
-    if (!w->packed)
-        return -ENOMEM;
-    int z = deflateInit2(&w->zip, GZIP_LEVEL, Z_DEFLATED, GZIP_WINDOW, 8, Z_DEFAULT_STRATEGY);
-    if (z != Z_OK) {
-        mem_free(w->packed);
-        w->packed = NULL;
-        return -ENOMEM;
-    }
-    return 0;
+    off_t size = file_fd_size(&w->file);
+    w->size = size > 0 ? (uint64_t)size : 0;
+    w->lacks = w->pack ? 0 : file_fd_lacks(&w->file);
+    /* a folder that cannot be opened for reading cannot be synced */
+    w->folder = w->file.is_new && w->config->fsync != FSYNC_NEVER ? file_fd_folder(path) : -1;
 }
 
 int file_writer_open(struct file_writer **wp, const char *path, enum file_mode mode,
-                     struct books *books)
+                     const struct file_config *config)
 {
-    size_t len = strlen(path);
+    enum pack_format format = pack_format_of(path);
     struct file_writer *w = mem_zalloc(MEM_IO, sizeof(*w));
     if (!w)
         return -ENOMEM;
-    batch_init(&w->batch, books);
-    w->gzip = len >= 3 && strcmp(path + len - 3, ".gz") == 0;
-    w->batch_max = w->gzip ? GZIP_BATCH : PLAIN_BATCH;
-    w->fd = -1;
-    int r = w->gzip ? set_up_gzip(w) : 0;
+    w->config = config;
+    w->file.fd = w->folder = -1;
+    batch_init(&w->batch, config->books);
+    batch_init(&w->packing, config->books);
+    w->batch_max = format == PACK_NONE ? PLAIN_BATCH : PACKED_BATCH;
+    if (format != PACK_NONE && config->size_max > 0 &&
+        config->size_max / MEMBERS_PER_FILE < w->batch_max)
+        w->batch_max = config->size_max / MEMBERS_PER_FILE > SMALLEST_BATCH
+                           ? config->size_max / MEMBERS_PER_FILE
+                           : SMALLEST_BATCH;
+    int r = format == PACK_NONE ? 0 : pack_thread_new(&w->pack, format);
     if (r == 0)
-        r = w->fd = open_path(path, mode);
-    if (r >= 0)
-        r = look_at(w, mode);
+        r = file_fd_open(&w->file, path, mode);
     if (r < 0) {
         file_writer_free(w);
         return r;
     }
+    note_file(w, path);
     *wp = w;
     return 0;
+}
+
+static void add_sync(struct file_writer *w, int *fd)
+{
+    if (*fd >= 0)
+        file_sync_add(w->config->sync, *fd);
+    *fd = -1;
+}
+
+/* Of the file: 0 or -errno. */
+static int sync_now(struct file_writer *w)
+{
+    int r = file_fd_sync(&w->file);
+    if (w->folder >= 0) {
+        r = fsync(w->folder) == -1 && errno != EINVAL && r == 0 ? -errno : r;
+        close(w->folder);
+        w->folder = -1;
+    }
+    return r;
+}
+
+void file_writer_sync(struct file_writer *w)
+{
+    if (!w->unsynced || w->config->fsync != FSYNC_INTERVAL || w->file.fd == -1)
+        return;
+    int fd = fcntl(w->file.fd, F_DUPFD_CLOEXEC, 3);
+    w->unsynced = fd == -1; /* then the next time */
+    add_sync(w, &fd);
+    add_sync(w, &w->folder);
+}
+
+/* All that was to be written to it is there. */
+static void leave_file(struct file_writer *w)
+{
+    if (w->file.fd == -1)
+        return;
+    if (w->config->fsync == FSYNC_INTERVAL && w->unsynced) {
+        flock(w->file.fd, LOCK_UN); /* it may be opened again before it is synced and closed */
+        add_sync(w, &w->file.fd);
+        add_sync(w, &w->folder);
+    }
+    if (w->file.fd != -1)
+        close(w->file.fd);
+    if (w->folder >= 0)
+        close(w->folder);
+    w->file.fd = w->folder = -1;
+    w->unsynced = false;
+}
+
+/* A plain record counts from when it is put, so that the sum of all writers is kept to. */
+static void add_used(struct file_writer *w, int64_t n)
+{
+    if (w->config->cap)
+        w->config->cap->used += (uint64_t)n;
+}
+
+static void lose_batch(struct file_writer *w, enum book fate)
+{
+    if (!w->pack)
+        add_used(w, -(int64_t)batch_len(&w->batch));
+    batch_lose(&w->batch, fate);
 }
 
 void file_writer_free(struct file_writer *w)
 {
     if (!w)
         return;
-    batch_lose(&w->batch, BOOK_ABANDONED);
+    lose_batch(w, BOOK_ABANDONED);
+    pack_thread_free(w->pack); /* it reads what is being packed */
+    batch_lose(&w->packing, BOOK_ABANDONED);
+    batch_fini(&w->packing);
     batch_fini(&w->batch);
-    if (w->packed)
-        deflateEnd(&w->zip);
-    mem_free(w->packed);
-    if (w->fd != -1)
-        close(w->fd);
+    leave_file(w);
     mem_free(w);
 }
 
-/* Writes all of bytes; *done of them are out, also when it fails with -errno. */
-static int write_all(int fd, struct span bytes, size_t *done)
+int file_writer_next(struct file_writer *w, const char *path, enum file_mode mode)
 {
-    *done = 0;
-    while (*done < bytes.len) {
-        ssize_t n = write(fd, bytes.ptr + *done, bytes.len - *done);
-        if (n == -1 && errno == EINTR)
-            continue;
-        if (n == -1)
-            return -errno;
-        if (n == 0)
-            return -ENOSPC;
-        *done += (size_t)n;
-    }
+    struct file_fd file;
+    int r = file_fd_open(&file, path, mode);
+    if (r < 0)
+        return r;
+    leave_file(w);
+    w->file = file;
+    note_file(w, path);
     return 0;
 }
 
-/* Cuts off the last excess bytes, which we have just written; if that cannot be done the next
- * record begins behind a separator. */
-static void cut_back(struct file_writer *w, off_t before, size_t written, size_t excess)
+/* What was written is good only when it is on the disk, if so asked. */
+static int written(struct file_writer *w)
 {
-    struct stat st;
-    if (excess == 0)
-        return;
-    bool ours = w->regular && fstat(w->fd, &st) == 0 && st.st_size == before + (off_t)written;
-    if (!ours || ftruncate(w->fd, st.st_size - (off_t)excess) == -1)
-        w->lacks = RECORD_SEPARATOR_LEN;
+    w->unsynced = true;
+    return w->config->fsync == FSYNC_ALWAYS ? sync_now(w) : 0;
 }
 
-static int flush_plain(struct file_writer *w, off_t before)
+/* --- plain --- */
+
+/* What is missing of a separator at the end of the file. */
+static int mend(struct file_writer *w, off_t before)
 {
-    size_t done, prefix = 0;
-    if (w->lacks > 0) {
-        struct span separator = span_of(record_separator, RECORD_SEPARATOR_LEN);
-        struct span rest = span_from(separator, separator.len - w->lacks);
-        int r = write_all(w->fd, rest, &prefix);
-        if (r < 0) {
-            cut_back(w, before, prefix, prefix);
-            return r;
-        }
+    size_t done;
+    struct span separator = span_of(record_separator, RECORD_SEPARATOR_LEN);
+    struct span rest = span_from(separator, separator.len - w->lacks);
+    if (w->lacks == 0)
+        return 0;
+    int r = file_fd_write(&w->file, rest, &done);
+    if (r < 0 && file_fd_cut_back(&w->file, before, done, done))
+        done = 0;
+    else if (r < 0)
+        w->lacks = RECORD_SEPARATOR_LEN;
+    else
         w->lacks = 0;
-    }
-    int r = write_all(w->fd, buf_span(&w->batch.bytes), &done);
+    w->size += done;
+    add_used(w, (int64_t)done);
+    return r;
+}
+
+static int flush_plain(struct file_writer *w)
+{
+    size_t done;
+    int r = mend(w, file_fd_size(&w->file));
+    if (r < 0)
+        return r;
+    off_t before = file_fd_size(&w->file);
+    r = file_fd_write(&w->file, buf_span(&w->batch.bytes), &done);
     size_t whole = r < 0 ? batch_whole(&w->batch, done) : done;
-    cut_back(w, before + (off_t)prefix, done, done - whole);
+    if (file_fd_cut_back(&w->file, before, done, done - whole))
+        done = whole;
+    else
+        w->lacks = RECORD_SEPARATOR_LEN; /* the next record begins behind one */
+    w->size += done;
+    if (whole > 0) {
+        int synced = written(w);
+        if (synced < 0)
+            return synced; /* all of it counts as failed */
+    }
     batch_out(&w->batch, whole);
     return r;
 }
 
-/* Packs all of the batch into one member; *done bytes of it are out, also on failure. */
-static int write_member(struct file_writer *w, size_t *done)
-{
-    struct span left = buf_span(&w->batch.bytes);
-    int z = Z_OK;
-    *done = 0;
-    deflateReset(&w->zip);
-    while (z != Z_STREAM_END) {
-        size_t n;
-        uInt in = left.len < UINT_MAX ? (uInt)left.len : UINT_MAX;
-        w->zip.next_in = (Bytef *)left.ptr;
-        w->zip.avail_in = in;
-        w->zip.next_out = w->packed;
-        w->zip.avail_out = PACKED_BYTES;
-        z = deflate(&w->zip, in == left.len ? Z_FINISH : Z_NO_FLUSH);
-        assert(z == Z_OK || z == Z_STREAM_END);
-        left = span_from(left, in - w->zip.avail_in);
-        int r = write_all(w->fd, span_of(w->packed, PACKED_BYTES - w->zip.avail_out), &n);
-        *done += n;
-        if (r < 0)
-            return r;
-    }
-    return 0;
-}
+/* --- compressed --- */
 
-static int flush_gzip(struct file_writer *w, off_t before)
+/* Writes the member that was packed: 0, FILE_IS_FULL, or -errno. */
+static int write_member(struct file_writer *w, struct span member)
 {
     size_t done;
-    int r = write_member(w, &done);
-    if (r < 0)
-        cut_back(w, before, done, done);
-    else
-        batch_out(&w->batch, batch_len(&w->batch));
+    const struct file_config *config = w->config;
+    if (config->size_max > 0 && w->size > 0 && w->size + member.len > config->size_max)
+        return FILE_IS_FULL;
+    if (config->cap && config->cap->used + member.len > config->cap->max)
+        return -EDQUOT;
+    off_t before = file_fd_size(&w->file);
+    int r = file_fd_write(&w->file, member, &done);
+    /* what cannot be cut back is a torn member, which readers pass over */
+    if (r < 0 && file_fd_cut_back(&w->file, before, done, done))
+        done = 0;
+    w->size += done;
+    add_used(w, (int64_t)done);
+    if (r == 0)
+        r = written(w);
+    if (r == 0)
+        batch_out(&w->packing, batch_len(&w->packing));
     return r;
+}
+
+/* Waits for what is being packed, and writes it: 0, FILE_IS_FULL, or -errno: it is lost. */
+static int collect(struct file_writer *w)
+{
+    struct span member;
+    if (batch_len(&w->packing) == 0)
+        return 0;
+    int r = pack_thread_collect(w->pack, &member);
+    if (r == 0)
+        r = write_member(w, member);
+    if (r < 0)
+        batch_lose(&w->packing, BOOK_FAILED);
+    return r;
+}
+
+/* Begins to pack what has come together, when what was packed before is out of the way. */
+static int pack(struct file_writer *w, bool background)
+{
+    int r = collect(w);
+    if (r == FILE_IS_FULL)
+        return r;
+    struct batch empty = w->packing;
+    w->packing = w->batch;
+    w->batch = empty;
+    if (batch_len(&w->packing) > 0)
+        pack_thread_start(w->pack, buf_span(&w->packing.bytes), background);
+    return r;
+}
+
+static int flush_packed(struct file_writer *w)
+{
+    int r = pack(w, false);
+    int last = r == FILE_IS_FULL ? r : collect(w);
+    return r < 0 && last == 0 ? r : last;
 }
 
 int file_writer_flush(struct file_writer *w)
 {
-    struct stat st = {0};
-    if (batch_len(&w->batch) == 0)
-        return 0;
-    if (w->regular && fstat(w->fd, &st) == -1)
-        st.st_size = -1; /* never equal to what cut_back() expects */
-    int r = w->gzip ? flush_gzip(w, st.st_size) : flush_plain(w, st.st_size);
+    int r = 0;
+    if (w->pack)
+        return flush_packed(w);
+    if (batch_len(&w->batch) > 0)
+        r = flush_plain(w);
     if (r < 0)
-        batch_lose(&w->batch, BOOK_FAILED);
+        lose_batch(w, BOOK_FAILED);
     return r;
+}
+
+/* --- both --- */
+
+/* A plain record's place is known at once: 0 when there is one, FILE_IS_FULL, or -EDQUOT. */
+static int has_room(const struct file_writer *w, size_t len)
+{
+    const struct file_cap *cap = w->config->cap;
+    size_t waiting = batch_len(&w->batch); /* len included */
+    if (cap && cap->used + (w->pack ? 1 : len) > cap->max)
+        return -EDQUOT;
+    if (w->pack)
+        return 0;
+    if (w->config->size_max > 0 && w->size + waiting > w->config->size_max &&
+        w->size + waiting > len)
+        return FILE_IS_FULL;
+    return 0;
 }
 
 int64_t file_writer_put(struct file_writer *w, const struct msg *msg, int *fault)
 {
     *fault = 0;
     int64_t len = batch_put(&w->batch, msg);
-    if (len > 0 && batch_len(&w->batch) >= w->batch_max)
-        *fault = file_writer_flush(w);
+    if (len < 0)
+        return len;
+    int r = has_room(w, (size_t)len);
+    if (r != 0) {
+        batch_unput(&w->batch, (size_t)len);
+        return r == FILE_IS_FULL ? 0 : r;
+    }
+    if (!w->pack)
+        add_used(w, len);
+    if (batch_len(&w->batch) >= w->batch_max)
+        *fault = w->pack ? pack(w, true) : file_writer_flush(w);
     return len;
+}
+
+void file_writer_lose(struct file_writer *w)
+{
+    if (w->pack)
+        pack_thread_drop(w->pack);
+    batch_lose(&w->packing, BOOK_FAILED);
+    lose_batch(w, BOOK_FAILED);
 }
 
 size_t file_writer_pending(const struct file_writer *w)
 {
-    return batch_len(&w->batch);
+    return batch_len(&w->packing) + batch_len(&w->batch);
+}
+
+size_t file_writer_n_pending(const struct file_writer *w)
+{
+    return batch_n_msgs(&w->packing) + batch_n_msgs(&w->batch);
 }
 
 uint64_t file_writer_size(const struct file_writer *w)
 {
-    struct stat st;
-    return w->regular && fstat(w->fd, &st) == 0 ? (uint64_t)st.st_size : 0;
+    off_t size = file_fd_size(&w->file);
+    return size > 0 ? (uint64_t)size : 0;
 }
