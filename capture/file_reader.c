@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "capture/file_index.h"
 #include "capture/file_stream.h"
 #include "lib/buf.h"
 #include "lib/log.h"
@@ -402,4 +403,24 @@ struct msg *file_reader_take(struct file_reader *r)
 const struct reader_stats *file_reader_stats(const struct file_reader *r)
 {
     return &r->stats;
+}
+
+int file_reader_seek(struct file_reader *r, int64_t from_ns, struct err *err)
+{
+    uint64_t offset;
+    if (!r->stream || !file_stream_is_regular(r->stream))
+        return 0;
+    int ret = file_index_seek(&offset, r->path, from_ns, r->config->stop_fd, err);
+    if (ret < 0 || offset <= file_stream_offset(r->stream))
+        return ret;
+    /* all that was read ahead lies before that place, and is older */
+    bool compressed = file_stream_is_compressed(r->stream);
+    forget(r);
+    begin_records(r);
+    r->over = r->gap = r->in_damage = false;
+    r->at = compressed ? r->at : offset;
+    ret = file_stream_open(&r->stream, r->path, err);
+    if (ret == 0)
+        ret = file_stream_seek(r->stream, offset);
+    return ret < 0 ? err_sys(err, -ret, "--input-file %s: cannot be read", r->path) : 0;
 }

@@ -71,4 +71,8 @@ struct msg *file_reader_take(struct file_reader *r);
  * nothing for a pipe. */
 void file_reader_park(struct file_reader *r);
 
+/* Passes over records older than from_ns as far as an index tells where they end; what comes next
+ * may still be older. Between two file_reader_next(), at any time. 0, or -errno with err filled. */
+MUST_CHECK int file_reader_seek(struct file_reader *r, int64_t from_ns, struct err *err);
+
 const struct reader_stats *file_reader_stats(const struct file_reader *r);

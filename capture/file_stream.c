@@ -118,6 +118,25 @@ uint64_t file_stream_offset(const struct file_stream *s)
     return s->broke ? s->broke_at : s->in_offset + s->in.start;
 }
 
+uint64_t file_stream_member(const struct file_stream *s)
+{
+    return s->member;
+}
+
+int file_stream_seek(struct file_stream *s, uint64_t offset)
+{
+    assert(s->regular);
+    if (lseek(s->fd, (off_t)offset, SEEK_SET) != (off_t)offset)
+        return -errno;
+    unpack_free(s->unpack);
+    s->unpack = NULL;
+    s->state = FIRST;
+    s->eof = s->broke = false;
+    s->in_offset = offset;
+    s->in.start = s->in.len = 0;
+    return 0;
+}
+
 size_t file_stream_unsure(const struct file_stream *s)
 {
     if (s->state != MEMBER)

@@ -42,5 +42,10 @@ size_t file_stream_unsure(const struct file_stream *s);
 /* After STREAM_BREAK: are these bytes in doubt? If not, the file just ends here. */
 bool file_stream_is_garbled(const struct file_stream *s);
 
+/* Goes to that place of a regular file, where a record or a member begins. 0 or -errno. */
+MUST_CHECK int file_stream_seek(struct file_stream *s, uint64_t offset);
+/* Where in the file the member began that the bytes appended last came from. */
+uint64_t file_stream_member(const struct file_stream *s);
+
 /* After STREAM_BREAK: where the member that broke begins in the file; else where reading stands. */
 uint64_t file_stream_offset(const struct file_stream *s);

@@ -158,3 +158,8 @@ enum window_verdict file_window_judge(struct file_window *w, const struct msg *m
         return judge_request(w, msg);
     return fates_get(w->fates, msg_id(msg)) == INSIDE ? WINDOW_INSIDE : WINDOW_OUTSIDE;
 }
+
+int64_t file_window_from(const struct file_window *w)
+{
+    return w->begun ? w->from_ns : INT64_MIN;
+}

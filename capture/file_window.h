@@ -44,5 +44,8 @@ void file_window_fini(struct file_window *w);
 /* The recording begins again. */
 void file_window_restart(struct file_window *w);
 
+/* Once a record has been judged: nothing before this moment is inside. INT64_MIN: not known. */
+int64_t file_window_from(const struct file_window *w);
+
 /* The next record in order of time. */
 enum window_verdict file_window_judge(struct file_window *w, const struct msg *msg);

@@ -36,6 +36,7 @@ struct file_input {
     struct reader_config config;
     struct merge *merge;
     struct file_window window;
+    bool sought; /* the records before it were passed over */
     struct pacer pacer;
     bool loop, dry;
     bool closed_loop; /* the next one when an answer makes room: times do not count */
@@ -230,6 +231,7 @@ static int end_of_round(struct file_input *f, struct err *err)
     merge_free(f->merge);
     f->merge = NULL;
     f->config.quiet = true;
+    f->sought = false;
     file_window_restart(&f->window);
     if (!f->at_rate)
         pacer_restart(&f->pacer);
@@ -264,7 +266,14 @@ static int take_inside(struct file_input *f, int64_t *offset_ns, struct err *err
         return READER_READY;
     }
     book_one(f->config.books, BOOK_RECORDS_OUTSIDE);
+    bool before = msg->ts_ns < file_window_from(&f->window);
     msg_unref(msg);
+    if (before && !f->sought) {
+        f->sought = true;
+        r = merge_seek(f->merge, file_window_from(&f->window), err);
+        if (r < 0)
+            return r;
+    }
     return verdict == WINDOW_OVER ? READER_END : READER_WAIT;
 }
 

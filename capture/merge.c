@@ -176,6 +176,19 @@ struct msg *merge_take(struct merge *m)
     return file_reader_take(m->heap[0]->reader);
 }
 
+/* The keys in the heap grow old by that: merge_next() learns them anew as they come to the front. A
+ * file that is parked is read through. */
+int merge_seek(struct merge *m, int64_t from_ns, struct err *err)
+{
+    for (size_t i = 0; i < m->n_heap; i++) {
+        struct source *s = m->heap[i];
+        int r = s->key < from_ns ? file_reader_seek(s->reader, from_ns, err) : 0;
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
 struct reader_stats merge_stats(const struct merge *m)
 {
     struct reader_stats sum = {0};

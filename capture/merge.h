@@ -23,6 +23,10 @@ MUST_CHECK int merge_next(struct merge *m, int64_t *offset_ns, struct err *err);
 /* After READER_READY: the caller's alone from now on. */
 struct msg *merge_take(struct merge *m);
 
+/* Passes over what is older than from_ns (see file_reader_seek). After merge_next() has said READY,
+ * and what it found was taken. 0, or -errno with err filled. */
+MUST_CHECK int merge_seek(struct merge *m, int64_t from_ns, struct err *err);
+
 /* Sums over all recordings. */
 struct reader_stats merge_stats(const struct merge *m);
 size_t merge_n_files(const struct merge *m);

@@ -52,14 +52,6 @@ int64_t batch_put(struct batch *b, const struct msg *msg)
     return (int64_t)len;
 }
 
-void batch_unput(struct batch *b, size_t len)
-{
-    assert(batch_len(b) >= len && b->marks.len >= sizeof(struct mark));
-    b->bytes.len -= len;
-    b->marks.len -= sizeof(struct mark);
-    b->put -= len;
-}
-
 static struct mark nth_mark(const struct batch *b, size_t n)
 {
     struct mark mark;
@@ -70,6 +62,16 @@ static struct mark nth_mark(const struct batch *b, size_t n)
 size_t batch_n_msgs(const struct batch *b)
 {
     return buf_span(&b->marks).len / sizeof(struct mark);
+}
+
+void batch_unput(struct batch *b, size_t len)
+{
+    assert(batch_len(b) >= len && b->marks.len >= sizeof(struct mark));
+    struct mark last = nth_mark(b, batch_n_msgs(b) - 1);
+    receipt_unref(last.receipt);
+    b->bytes.len -= len;
+    b->marks.len -= sizeof(struct mark);
+    b->put -= len;
 }
 
 /* Nothing of it is left: as new. */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -10,6 +11,7 @@
 
 #include "lib/clock.h"
 #include "lib/mem.h"
+#include "lib/record_index.h"
 #include "lib/span.h"
 #include "lib/units.h"
 #include "outputs/filename_match.h"
@@ -71,6 +73,13 @@ int file_keep_parse(struct file_keep *k, const char *text, struct err *err)
     return 0;
 }
 
+static void delete_index(const char *path)
+{
+    char index[PATH_MAX];
+    if (index_path(index, path) == 0)
+        unlink(index); /* most have none */
+}
+
 /* Not while anybody writes to it, whose lock it has; nor where there are no locks. 0 when it is
  * gone, 1 when it is in use, else -errno. */
 static int delete_one(const char *path)
@@ -83,6 +92,8 @@ static int delete_one(const char *path)
         r = errno == EWOULDBLOCK ? 1 : -errno;
     else if (unlink(path) == -1 && errno != ENOENT)
         r = -errno;
+    if (r == 0)
+        delete_index(path);
     close(fd);
     return r;
 }

@@ -10,6 +10,7 @@
 #include "lib/record.h"
 #include "outputs/batch.h"
 #include "outputs/file_open.h"
+#include "outputs/index_writer.h"
 #include "outputs/pack_thread.h"
 
 /* Enough that a write costs little per record, and that compression finds what repeats. */
@@ -25,6 +26,7 @@ struct file_writer {
     uint64_t size; /* of the file on the disk, as far as we know */
     size_t lacks; /* so many bytes of a separator are to be written before the next record */
     bool unsynced; /* written, and not known to be on the disk */
+    struct index_writer index;
     int folder; /* of a new file, until it is synced; -1: none */
     size_t batch_max;
     struct batch batch;
@@ -38,6 +40,7 @@ static void note_file(struct file_writer *w, const char *path)
     off_t size = file_fd_size(&w->file);
     w->size = size > 0 ? (uint64_t)size : 0;
     w->lacks = w->pack ? 0 : file_fd_lacks(&w->file);
+    index_writer_init(&w->index, w->file.regular ? path : "", w->size, w->pack != NULL);
     /* a folder that cannot be opened for reading cannot be synced */
     w->folder = w->file.is_new && w->config->fsync != FSYNC_NEVER ? file_fd_folder(path) : -1;
 }
@@ -50,7 +53,7 @@ int file_writer_open(struct file_writer **wp, const char *path, enum file_mode m
     if (!w)
         return -ENOMEM;
     w->config = config;
-    w->file.fd = w->folder = -1;
+    w->file.fd = w->folder = w->index.fd = -1;
     batch_init(&w->batch, config->books);
     batch_init(&w->packing, config->books);
     w->batch_max = format == PACK_NONE ? PLAIN_BATCH : PACKED_BATCH;
@@ -105,6 +108,7 @@ static void leave_file(struct file_writer *w)
 {
     if (w->file.fd == -1)
         return;
+    index_writer_fini(&w->index);
     if (w->config->fsync == FSYNC_INTERVAL && w->unsynced) {
         flock(w->file.fd, LOCK_UN); /* it may be opened again before it is synced and closed */
         add_sync(w, &w->file.fd);
@@ -199,6 +203,9 @@ static int flush_plain(struct file_writer *w)
         done = whole;
     else
         w->lacks = RECORD_SEPARATOR_LEN; /* the next record begins behind one */
+    if (done == whole) /* else it ends in what is no record */
+        index_writer_add(&w->index, w->size, span_of(buf_span(&w->batch.bytes).ptr, whole),
+                         w->batch.min_ns, w->batch.max_ns);
     w->size += done;
     if (whole > 0) {
         int synced = written(w);
@@ -225,6 +232,8 @@ static int write_member(struct file_writer *w, struct span member)
     /* what cannot be cut back is a torn member, which readers pass over */
     if (r < 0 && file_fd_cut_back(&w->file, before, done, done))
         done = 0;
+    if (r == 0)
+        index_writer_add(&w->index, w->size, member, w->packing.min_ns, w->packing.max_ns);
     w->size += done;
     add_used(w, (int64_t)done);
     if (r == 0)
