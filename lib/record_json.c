@@ -74,7 +74,7 @@ static void put_escaped(struct writer *w, struct span s)
         kept = as_it_is ? at : at + len;
         at += len;
     }
-    put(w, span_of(s.ptr + kept, at - kept));
+    put(w, span_from(s, kept));
 }
 
 static void put_string(struct writer *w, struct span s)

@@ -27,7 +27,8 @@ void shell_words_fini(struct shell_words *w)
 
 struct span shell_word(const struct shell_words *w, size_t i)
 {
-    return span_of(w->bytes.data + w->words[i].off, w->words[i].len);
+    struct span all = span_of(w->bytes.data, w->bytes.len);
+    return span_of(span_from(all, w->words[i].off).ptr, w->words[i].len);
 }
 
 size_t shell_command_len(struct span text)
