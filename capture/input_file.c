@@ -242,6 +242,7 @@ static int end_of_round(struct file_input *f, struct err *err)
 static void put(struct file_input *f, struct sink *sink)
 {
     struct msg *msg = f->next;
+    assert(msg); /* READER_READY says so */
     f->next = NULL;
     if (f->dry) {
         note_dry(&f->dry_run, f->n_put, f->deadline_ns);

@@ -29,7 +29,8 @@ size_t index_format(char *out, const struct index_line *line)
         snprintf(out, INDEX_LINE_MAX, "%" PRIu64 " %" PRIu64 " %" PRId64 " %" PRId64 " %08" PRIx32,
                  line->start, line->end, line->first_ns, line->last_ns, line->check);
     uint32_t crc = (uint32_t)crc32(0, (const Bytef *)out, (uInt)n);
-    return (size_t)(n + snprintf(out + n, INDEX_LINE_MAX - (size_t)n, " %08" PRIx32 "\n", crc));
+    n += snprintf(out + n, INDEX_LINE_MAX - (size_t)n, " %08" PRIx32 "\n", crc);
+    return (size_t)n;
 }
 
 bool index_parse(struct index_line *line, struct span text)
