@@ -57,12 +57,15 @@ def gor_bytes(path):
         return data
     parts = []
     while data:
-        member = zlib.decompressobj(31)
+        member, at = zlib.decompressobj(31), 0
         try:
-            parts.append(member.decompress(data))
-        except zlib.error:
-            break
-        data = member.unused_data
+            while at < len(data) and not member.eof:
+                parts.append(member.decompress(data[at:at + 512]))
+                at += 512
+            data = member.unused_data + data[at:] if member.eof else b""
+        except zlib.error:  # torn: the next member begins behind it
+            following = data.find(b"\x1f\x8b\x08", 1)
+            data = data[following:] if following > 0 else b""
     return b"".join(parts)
 
 
