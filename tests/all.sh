@@ -7,7 +7,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
 top="build-test"
 logs=$PWD/$top/logs
-fuzz_seconds=${REFRAIN_FUZZ_SECONDS:-60}
+fuzz_seconds=${REFRAIN_FUZZ_SECONDS:-20}
 tallies=()
 mkdir -p "$logs"
 rm -f "$logs"/*

@@ -363,4 +363,4 @@ def paced(case):
 
 
 if __name__ == "__main__":
-    main()
+    main(kafka.fetch_jars)

@@ -159,4 +159,4 @@ def rate(case):
 
 
 if __name__ == "__main__":
-    main()
+    main(kafka.fetch_jars)

@@ -139,4 +139,4 @@ def killed_consumer(case):
 
 
 if __name__ == "__main__":
-    main()
+    main(kafka.fetch_jars)

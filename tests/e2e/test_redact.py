@@ -142,4 +142,4 @@ def planted_kafka(case):
 
 
 if __name__ == "__main__":
-    main()
+    main(kafka.fetch_jars)
