@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cmd/progress.h"
+#include "cmd/service.h"
 #include "cmd/summary.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -43,7 +44,8 @@ struct control {
 static void stop(struct control *c)
 {
     pipeline_stop(c->pipe);
-    c->stops++;
+    if (c->stops++ == 0)
+        service_stopping();
     /* outputs watch the time themselves; one that hangs in a system call cannot */
     c->deadline_ns = clock_mono_ns() + options_duration_ns(c->options, "drain-timeout") + NS_PER_S;
 }
@@ -81,10 +83,13 @@ void control_run(struct pipeline *pipe, const struct ledger *ledger, const struc
                            {.fd = signals_fd, .events = POLLIN}};
     struct progress progress;
     progress_begin(&progress, ledger, options);
+    service_ready();
     while (c.stops < 2) {
-        int64_t told_ns = progress_tick(&progress, clock_mono_ns());
+        int64_t now_ns = clock_mono_ns();
+        int64_t told_ns = progress_tick(&progress, now_ns), alive_ns = service_tick(now_ns);
+        int64_t due_ns = told_ns < alive_ns ? told_ns : alive_ns;
         poll(fds, ARRAY_LEN(fds),
-             timeout_ms_until(told_ns < c.deadline_ns ? told_ns : c.deadline_ns));
+             timeout_ms_until(due_ns < c.deadline_ns ? due_ns : c.deadline_ns));
         if (fds[0].revents)
             break;
         if (fds[1].revents)
