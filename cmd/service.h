@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a service manager is told by sd_notify's protocol (systemd's sd_notify(3)): a datagram to the
- * socket that the environment names. Nothing where there is none. Main thread only. */
+/* What a service manager is told by sd_notify's protocol (systemd's sd_notify(3)): a datagram to
+ * the socket that the environment names. Nothing where there is none. Main thread only. */
 #pragma once
 
 #include <stdint.h>
