@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd/config_file.h"
 #include "cmd/control.h"
 #include "cmd/explain.h"
 #include "cmd/fail_on.h"
@@ -17,6 +18,7 @@
 #include "cmd/summary.h"
 #include "cmd/tool_table.h"
 #include "cmd/wire.h"
+#include "cmd/wire_check.h"
 #include "lib/log.h"
 
 /* What the run as a whole amounts to, when nothing else went wrong. */
@@ -84,6 +86,31 @@ static int run_wired(struct ledger *ledger, struct reporting *reports,
     return status;
 }
 
+static int printed(void)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return STATUS_DONE;
+    log_error(NULL, "standard output: %s", err_text(errno));
+    return STATUS_FAILURE;
+}
+
+static int check_config(const struct options *options)
+{
+    struct err err;
+    if (wire_check(options, &err) < 0)
+        return tell(&err);
+    puts("the options are good");
+    return printed();
+}
+
+static int dump_config(const struct options *options)
+{
+    struct err err;
+    if (config_file_dump(stdout, options, &refrain_options, &err) < 0)
+        return tell(&err);
+    return printed();
+}
+
 static int run_with_options(const struct options *options, int argc, char **argv)
 {
     struct err err;
@@ -95,6 +122,10 @@ static int run_with_options(const struct options *options, int argc, char **argv
         return help_print_version(stdout);
     if (options_int(options, "verbose") > 0)
         log_set_level(LOG_DEBUG);
+    if (options_bool(options, "check-config"))
+        return check_config(options);
+    if (options_bool(options, "dump-config"))
+        return dump_config(options);
     if (fail_on_check(options, &err) < 0)
         return tell(&err);
     if (control_init(&err) < 0)

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd/config_file.h"
 #include "lib/log.h"
 #include "lib/span.h"
 #include "lib/units.h"
@@ -250,6 +251,9 @@ static int read_all(struct reader *r)
     if (rc != 0)
         return rc < 0 ? rc : 0;
     rc = read_environment(r);
+    const char *config = r->table->command ? "" : options_string(r->options, "config");
+    if (rc == 0 && config[0])
+        rc = config_file_read(r->options, r->table, config, r->err);
     if (rc < 0)
         return rc;
     if (!r->table->command && !any_given(r))

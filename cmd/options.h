@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The command line and the environment, read into struct options. Nothing else is touched.
+/* The command line, the environment and the file of --config, read into struct options. Nothing
+ * else is touched.
  *
  *     --name value   --name=value   -name value   -name=value
  *
@@ -7,7 +8,7 @@
  * words are an error, but after a value of --input-file they are further values: a shell's *.gor.
  * REFRAIN_NAME in the environment sets --name; the command line wins. Empty variables, and those
  * that name no option, are not looked at (something else may be called refrain), but one that is
- * nearly an option is warned about. */
+ * nearly an option is warned about. What the file says is weaker than both (cmd/config_file.h). */
 #pragma once
 
 #include "lib/err.h"

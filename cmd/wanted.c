@@ -150,8 +150,7 @@ static int read_among(struct reader *r)
 static int read_limit(struct reader *r, struct wanted *wanted)
 {
     const char *option = wanted->ops->option;
-    size_t len;
-    int rc = limit_parse(option, wanted->value, &len, &wanted->limit, r->err);
+    int rc = limit_parse(option, wanted->value, &wanted->address_len, &wanted->limit, r->err);
     if (rc == 0)
         rc = wanted_check_share(option, wanted->value, &wanted->limit, r->err);
     if (rc == 0 && wanted->limit.rate_to > 0)

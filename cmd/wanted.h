@@ -20,6 +20,7 @@ struct wanted {
     size_t nth; /* of the values of that option */
     const char *name; /* --to-name; "" when there is none */
     bool aside; /* not part of the split */
+    size_t address_len; /* of value, without its limit */
     struct limit limit;
 };
 

@@ -7,6 +7,8 @@
 
 #include "cmd/registry.h"
 #include "cmd/wanted.h"
+#include "cmd/wanted_inputs.h"
+#include "cmd/wire_check.h"
 #include "cmd/wire_compare.h"
 #include "cmd/wire_self.h"
 #include "config.h"
@@ -15,8 +17,6 @@
 #include "lib/options_table.h"
 #include "middleware/middleware.h"
 #include "outputs/outputs.h"
-
-#define MAX_ADDRESSES 4096
 
 /* An input that is open, until it is given to the pipeline. */
 struct opened_input {
@@ -30,148 +30,56 @@ struct wiring {
     struct ledger *ledger;
     struct pipeline *pipe;
     struct err *err;
+    struct wanted_inputs wanted_inputs;
     size_t n_inputs;
-    struct opened_input inputs[64];
+    struct opened_input inputs[WANTED_INPUTS_MAX];
     struct wanted_outputs outputs;
     struct output *opened[ROUTE_OUTPUTS_MAX]; /* as wanted; the pipeline's */
     struct comparing comparing;
 };
 
-/* The address of one value of an option, without its limit. *copy is to be freed. */
-static int split_limit(struct wiring *w, const char *option, const char *value, char **copy,
-                       struct limit *limit)
-{
-    size_t len;
-    int r = limit_parse(option, value, &len, limit, w->err);
-    if (r < 0)
-        return r;
-    char *address = mem_strdup(MEM_OTHER, value);
-    if (!address) {
-        err_sys(w->err, ENOMEM, "--%s", option);
-        return -ENOMEM;
-    }
-    address[len] = '\0';
-    *copy = address;
-    return 0;
-}
-
-static int open_input(struct wiring *w, const struct input_ops *ops, const char *const *addresses,
-                      size_t n, const struct limit *limit)
+/* The values of a merged input go to it as they are; of the others the address, without its limit.
+ */
+static int open_input(struct wiring *w, const struct wanted_input *wanted)
 {
     struct opened_input *slot = &w->inputs[w->n_inputs];
+    const char *option = wanted->ops->option;
     char name[LABEL_MAX];
-    if (w->n_inputs == ARRAY_LEN(w->inputs))
-        return err_usage(w->err, "more than %zu inputs", ARRAY_LEN(w->inputs));
-    wanted_label(name, sizeof(name), ops->option, addresses[0]);
-    struct account *account = ledger_account(w->ledger, ACCOUNT_INPUT, name);
-    slot->books = account ? account_page(account) : NULL;
-    if (!slot->books)
-        return err_sys(w->err, ENOMEM, "%s", name);
-    struct input_args args = {
-        .addresses = addresses,
-        .n_addresses = n,
-        .options = w->options,
-        .books = slot->books,
-        .playing = account_playing(account),
-        .stop_fd = pipeline_stop_fd(w->pipe),
-    };
-    slot->limit = *limit;
-    int r = ops->open(&slot->in, &args, w->err);
+    char *address = mem_strdup(MEM_OTHER, wanted->value);
+    const char **values = mem_zalloc(MEM_OTHER, wanted->n * sizeof(*values));
+    int r = address && values ? 0 : err_sys(w->err, ENOMEM, "--%s", option);
+    if (r == 0) {
+        address[wanted->address_len] = '\0';
+        for (size_t i = 0; i < wanted->n; i++)
+            values[i] = options_nth(w->options, option, wanted->nth + i);
+        values[0] = address;
+        wanted_label(name, sizeof(name), option, address);
+        struct account *account = ledger_account(w->ledger, ACCOUNT_INPUT, name);
+        slot->books = account ? account_page(account) : NULL;
+        slot->limit = wanted->limit;
+        struct input_args args = {
+            .addresses = values,
+            .n_addresses = wanted->n,
+            .options = w->options,
+            .books = slot->books,
+            .playing = account ? account_playing(account) : NULL,
+            .stop_fd = pipeline_stop_fd(w->pipe),
+        };
+        r = slot->books ? wanted->ops->open(&slot->in, &args, w->err)
+                        : err_sys(w->err, ENOMEM, "%s", name);
+    }
+    mem_free(address);
+    mem_free(values);
     if (r == 0)
         w->n_inputs++;
     return r;
 }
 
-static int check_input_limit(struct wiring *w, const char *option, const char *value,
-                             const struct limit *limit)
-{
-    if (limit->weight > 0 || limit->copies > 0)
-        return err_usage(w->err, "--%s \"%s\": a weight and x%u are for outputs", option, value,
-                         limit->copies > 0 ? limit->copies : 3);
-    return 0;
-}
-
-/* The limit of an input whose address cannot carry one. */
-static int other_limit(struct wiring *w, const char *option, struct limit *limit)
-{
-    const char *text = options_string(w->options, option);
-    size_t len;
-    if (limit->rate > 0 || limit->percent > 0)
-        return err_usage(w->err, "a limit of this input stands behind --%s", option);
-    int r = limit_parse(option, text, &len, limit, w->err);
-    if (r == 0 && limit->rps)
-        return err_usage(w->err, "--%s \"%s\": rps is for --input-file", option, text);
-    limit->percent = 0; /* there it is a speed, which the input reads itself */
-    return r;
-}
-
-/* One input for each value. */
-static int open_each(struct wiring *w, const struct input_ops *ops)
-{
-    const char *value;
-    int r = 0;
-    for (size_t i = 0; r == 0 && (value = options_nth(w->options, ops->option, i)); i++) {
-        struct limit limit;
-        char *address = NULL;
-        r = split_limit(w, ops->option, value, &address, &limit);
-        if (r == 0)
-            r = wanted_check_share(ops->option, value, &limit, w->err);
-        if (r == 0 && ops->suffix_option)
-            r = other_limit(w, ops->suffix_option, &limit);
-        if (r == 0 && limit.rate_to > 0)
-            r = err_usage(w->err, "--%s \"%s\": a ramp of the rate is for --input-file",
-                          ops->option, value);
-        if (r == 0)
-            r = check_input_limit(w, ops->option, value, &limit);
-        if (r == 0)
-            r = open_input(w, ops, (const char *const *)&address, 1, &limit);
-        mem_free(address);
-    }
-    return r;
-}
-
-/* One input for all values, suffixes included; a rate ("|10") limits all of it. */
-static int open_merged(struct wiring *w, const struct input_ops *ops)
-{
-    const char *values[MAX_ADDRESSES];
-    size_t n = 0;
-    struct limit limit = {.rate = 0};
-    const char *value;
-    while ((value = options_nth(w->options, ops->option, n))) {
-        struct limit one;
-        size_t len;
-        int r = limit_parse(ops->option, value, &len, &one, w->err);
-        if (r < 0)
-            return r;
-        if (n == MAX_ADDRESSES)
-            return err_usage(w->err, "--%s: more than %d values", ops->option, MAX_ADDRESSES);
-        if (one.rate > 0 && limit.rate > 0 &&
-            (one.rate != limit.rate || one.rate_to != limit.rate_to || one.rps != limit.rps ||
-             one.ramp_ns != limit.ramp_ns))
-            return err_usage(w->err,
-                             "--%s \"%s\": all values share one timeline, and so one rate limit",
-                             ops->option, value);
-        r = check_input_limit(w, ops->option, value, &one);
-        if (r < 0)
-            return r;
-        if (one.rate > 0)
-            limit = one;
-        values[n++] = value;
-    }
-    limit.percent = 0; /* there it is a speed, which the input reads itself, */
-    if (limit.rps) /* as it does a rate to replay at */
-        limit.rate = 0;
-    return n > 0 ? open_input(w, ops, values, n, &limit) : 0;
-}
-
 static int open_inputs(struct wiring *w)
 {
     int r = 0;
-    for (const struct input_ops *const *ops = registry_inputs; *ops && r == 0; ops++)
-        r = (*ops)->merges ? open_merged(w, *ops) : open_each(w, *ops);
-    if (r == 0 && w->n_inputs == 0)
-        return err_usage(w->err, "nothing to read: give an input, e.g. --input-raw :8080 or "
-                                 "--input-file requests.gor (see --help)");
+    for (size_t i = 0; i < w->wanted_inputs.n && r == 0; i++)
+        r = open_input(w, &w->wanted_inputs.wanted[i]);
     return r;
 }
 
@@ -180,8 +88,7 @@ static int open_output(struct wiring *w, const struct wanted *wanted, struct out
 {
     char label[LABEL_MAX];
     struct output_rules rules;
-    char *address = NULL;
-    struct limit limit;
+    char *address;
     wanted_label(label, sizeof(label), wanted->ops->option, wanted->value);
     struct account *account = ledger_account(w->ledger, ACCOUNT_OUTPUT, label);
     struct output_args args = {.options = w->options};
@@ -198,10 +105,14 @@ static int open_output(struct wiring *w, const struct wanted *wanted, struct out
         return r;
     struct output *out = NULL;
     args.bound = rules.options;
-    r = split_limit(w, wanted->ops->option, wanted->value, &address, &limit);
-    args.address = address;
-    if (r == 0)
+    address = mem_strdup(MEM_OTHER, wanted->value);
+    if (!address) {
+        r = err_sys(w->err, ENOMEM, "%s", label);
+    } else {
+        address[wanted->address_len] = '\0';
+        args.address = address;
         r = wanted->ops->open(&out, &args, w->err);
+    }
     mem_free(address);
     *outp = out;
     if (r == 0)
@@ -245,11 +156,6 @@ static int track_answers(struct wiring *w, const struct wanted *wanted, struct o
 static int open_outputs(struct wiring *w)
 {
     struct wanted_outputs *all = &w->outputs;
-    if (all->n == 0 && options_bool(w->options, "input-file-dry-run"))
-        all->wanted[all->n++] = (struct wanted){.ops = &output_null, .value = "", .name = ""};
-    if (all->n == 0)
-        return err_usage(w->err, "nowhere to write: give an output, e.g. --output-stdout or "
-                                 "--output-file requests.gor (see --help)");
     int r = 0;
     for (size_t i = 0; i < all->n && r == 0; i++)
         r = open_output(w, &all->wanted[i], &w->opened[i]);
@@ -365,16 +271,6 @@ static int open_all(struct wiring *w)
     return r;
 }
 
-/* A host that nothing is there for must not be passed over. */
-static int check_kafka(const struct options *options, struct err *err)
-{
-    static const char *const hosts[] = {"input-kafka-host", "output-kafka-host"};
-    for (size_t i = 0; i < ARRAY_LEN(hosts) && !HAVE_KAFKA; i++)
-        if (options_given(options, hosts[i]))
-            return err_usage(err, "--%s: this refrain was built without librdkafka", hosts[i]);
-    return 0;
-}
-
 int wire(struct wired *wired, struct ledger *ledger, const struct options *options, struct err *err)
 {
     struct wiring *w = mem_zalloc(MEM_OTHER, sizeof(*w));
@@ -383,9 +279,7 @@ int wire(struct wired *wired, struct ledger *ledger, const struct options *optio
     w->options = options;
     w->ledger = ledger;
     w->err = err;
-    int r = check_kafka(options, err);
-    if (r == 0)
-        r = wanted_read(&w->outputs, options, err);
+    int r = wire_read(&w->wanted_inputs, &w->outputs, options, err);
 #if HAVE_HTTP
     if (r == 0)
         r = wire_check_self(options, err);

@@ -79,7 +79,14 @@ const char *options_string(const struct options *options, const char *name)
 {
     const struct option_def *def = options_find(options, name);
     assert(def->type == OPTION_STRING || def->type == OPTION_ENUM || def->type == OPTION_BOOL);
+    return options_text(options, name);
+}
+
+const char *options_text(const struct options *options, const char *name)
+{
+    const struct option_def *def = options_find(options, name);
     const struct value *value = options_value(options, def);
+    assert(def->type != OPTION_LIST && def->type != OPTION_INTS);
     return value->text ? value->text : def->value ? def->value : "";
 }
 
@@ -103,7 +110,12 @@ bool options_nth_int(const struct options *options, const char *name, size_t n, 
 
 bool options_given(const struct options *options, const char *name)
 {
-    return options_value(options, options_find(options, name))->source != OPTION_FROM_DEFAULT;
+    return options_source(options, name) != OPTION_FROM_DEFAULT;
+}
+
+enum option_source options_source(const struct options *options, const char *name)
+{
+    return options_value(options, options_find(options, name))->source;
 }
 
 /* --- parsing values --- */
@@ -203,7 +215,7 @@ static const char *parse(const struct option_def *def, const char *text, struct 
 
 /* --- setting --- */
 
-/* "--exit-after" or "REFRAIN_EXIT_AFTER". */
+/* "--exit-after", "REFRAIN_EXIT_AFTER" or "exit-after". */
 struct label {
     char text[80];
 };
@@ -212,7 +224,8 @@ static struct label label_of(const struct option_def *def, enum option_source so
 {
     struct label label;
     bool env = source == OPTION_FROM_ENVIRONMENT;
-    int n = snprintf(label.text, sizeof(label.text), env ? "REFRAIN_%s" : "--%s", def->name);
+    const char *prefix = env ? "REFRAIN_" : source == OPTION_FROM_CONFIG ? "" : "--";
+    int n = snprintf(label.text, sizeof(label.text), "%s%s", prefix, def->name);
     assert(n > 0 && (size_t)n < sizeof(label.text));
     for (char *p = label.text; env && *p; p++)
         *p = (char)(*p == '-' ? '_' : toupper((unsigned char)*p));
@@ -266,7 +279,7 @@ static int add_items(struct value *value, const struct option_def *def, const ch
     do {
         size_t len = source == OPTION_FROM_ENVIRONMENT ? strcspn(line, "\n") : strlen(line);
         int rc = 0;
-        if (len > 0 || source == OPTION_FROM_COMMAND_LINE)
+        if (len > 0 || source != OPTION_FROM_ENVIRONMENT)
             rc = add_item(value, line, len, err);
         if (rc < 0)
             return rc;
@@ -340,19 +353,21 @@ int options_set(struct options *options, const char *name, const char *text,
 {
     const struct option_def *def = options_find(options, name);
     struct value *value = &options->values[def - options->table->defs];
-    if (source == OPTION_FROM_ENVIRONMENT && value->source == OPTION_FROM_COMMAND_LINE)
+    /* what is bound belongs to its output, wherever that was given */
+    if (source < value->source && !(def->flags & OPTION_BOUND))
         return 0;
     if ((def->flags & OPTION_BOUND) && source == OPTION_FROM_ENVIRONMENT)
         return err_usage(err,
                          "%s: this option belongs to the output before it, so it can only "
-                         "stand on the command line",
+                         "stand on the command line or in a file",
                          label_of(def, source).text);
     if ((def->flags & OPTION_BOUND) && options->n_outputs == 0)
         return err_usage(err,
                          "%s: no output stands before it; write it behind the output that it "
                          "is for",
                          label_of(def, source).text);
-    value->source = source;
+    if (source > value->source)
+        value->source = source;
     if (def->type != OPTION_LIST && def->type != OPTION_INTS) {
         if (def->flags & OPTION_OUTPUT)
             value->owner = ++options->n_outputs;

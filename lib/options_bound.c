@@ -25,6 +25,35 @@ const char *options_bound_nth(const struct options *options, const char *name, c
     return NULL;
 }
 
+/* The value that opened the output of that number; false when another took its place. */
+static bool find_output(const struct options *options, unsigned number, const char **option,
+                        size_t *value_nth)
+{
+    for (size_t i = 0; i < options->table->n_defs; i++) {
+        const struct option_def *def = &options->table->defs[i];
+        const struct value *value = options_value(options, def);
+        bool list = def->type == OPTION_LIST;
+        if (!(def->flags & OPTION_OUTPUT))
+            continue;
+        for (size_t k = 0; k < (list ? value->n_items : 1); k++)
+            if ((list ? value->owners[k] : value->owner) == number) {
+                *option = def->name;
+                *value_nth = k;
+                return true;
+            }
+    }
+    return false;
+}
+
+bool options_nth_output(const struct options *options, size_t n, const char **option,
+                        size_t *value_nth)
+{
+    for (unsigned number = 1; number <= options->n_outputs; number++)
+        if (find_output(options, number, option, value_nth) && n-- == 0)
+            return true;
+    return false;
+}
+
 int options_of_output(struct options **optionsp, const struct options *options, const char *output,
                       size_t nth)
 {

@@ -73,10 +73,11 @@ struct option_table {
 const struct option_def *option_table_find(const struct option_table *table, const char *name,
                                            size_t len);
 
-/* The last value of an option wins, and lists grow; but what the command line has set, the
- * environment leaves alone. */
+/* The last value of an option wins, and lists grow; but what a stronger source has set, a weaker
+ * one leaves alone: the command line is the strongest. */
 enum option_source {
     OPTION_FROM_DEFAULT = 0,
+    OPTION_FROM_CONFIG, /* a file */
     OPTION_FROM_ENVIRONMENT,
     OPTION_FROM_COMMAND_LINE,
 };
@@ -85,10 +86,18 @@ enum option_source {
 MUST_CHECK int options_new(struct options **optionsp, const struct option_table *table);
 void options_free(struct options *options);
 
-/* name must be in the table. Errors name the option as its source spells it: --exit-after, or
- * REFRAIN_EXIT_AFTER. Lists from the environment are one item per line. */
+/* name must be in the table. Errors name the option as its source spells it: --exit-after,
+ * REFRAIN_EXIT_AFTER, or exit-after in a file. Lists from the environment are one item per line. */
 MUST_CHECK int options_set(struct options *options, const char *name, const char *text,
                            enum option_source source, struct err *err);
+
+enum option_source options_source(const struct options *options, const char *name);
+/* As it was written, of any option that is not a list; its default, or "", when not given. */
+const char *options_text(const struct options *options, const char *name);
+/* The nth (0, 1, …) output in the order given: it is the value *value_nth of *option. False after
+ * the last. */
+bool options_nth_output(const struct options *options, size_t n, const char **option,
+                        size_t *value_nth);
 
 /* The options of one output, the nth value of the option output ("output-http"): all at their
  * defaults, but for what was bound to it, which is set under the name that it stands for. */
