@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <net/if.h>
 #include <poll.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "capture/decode.h"
@@ -57,7 +58,10 @@ struct raw {
     struct decoder *decoder;
     struct reassembly *reassembly;
     int stop_fd;
-    int64_t opened_ns; /* 0 once a packet came, or the silence was told */
+    struct raw *first; /* of those that share a device: speaks for all; may be this one */
+    atomic_bool heard; /* of the first: a packet came to any, or the silence was told */
+    unsigned n_workers;
+    int64_t opened_ns; /* of the first: when all were open */
     int64_t last_ts_ns; /* of the last packet; 0: none yet */
     int64_t last_seen_ns; /* CLOCK_MONOTONIC: when it was read */
     bool ignores; /* --input-raw-ignore-interface is given */
@@ -109,6 +113,14 @@ static int check_link_type(const struct source *s, struct err *err)
                        pcap_datalink_val_to_description_or_dlt(s->link_type));
 }
 
+static int open_device(struct raw *raw, const struct raw_address *address, struct err *err)
+{
+    struct sharing sharing = {.is_shared = raw->n_workers > 1};
+    if (raw->first != raw)
+        sharing.first = &raw->first->source;
+    return source_open_live(&raw->source, address, &sharing, raw->options, err);
+}
+
 /* A pipe is begun by the first poll(): nobody can tell when something comes. */
 static int open_source(struct raw *raw, const struct raw_address *address, struct err *err)
 {
@@ -124,7 +136,7 @@ static int open_source(struct raw *raw, const struct raw_address *address, struc
     else if (strcmp(options_string(raw->options, "input-raw-engine"), "vxlan") == 0)
         r = source_open_vxlan(s, address, raw->options, err);
     else
-        r = source_open_live(s, address, raw->options, err);
+        r = open_device(raw, address, err);
     if (r == 0 && address->is_file && !source_is_pipe(s))
         r = source_begin_file(s, raw->options, err);
     if (r == 0 && s->pcap)
@@ -144,7 +156,7 @@ static int make_parts(struct raw *raw, const struct raw_address *address, struct
         .allow_incomplete = options_bool(options, "input-raw-allow-incomplete"),
         .max_head = options_size(options, "input-raw-max-head"),
         .max_body = options_size(options, "input-raw-max-body"),
-        .max_memory = options_size(options, "max-memory"),
+        .max_memory = options_size(options, "max-memory") / raw->n_workers,
         .expire_ns = is_binary && !options_given(options, "input-raw-expire")
                          ? BINARY_EXPIRE_NS
                          : options_duration_ns(options, "input-raw-expire"),
@@ -181,10 +193,26 @@ static struct raw *raw_new(const struct input_args *args, bool is_file)
     raw->options = args->options;
     raw->real_ip = options_string(args->options, "input-raw-realip-header");
     raw->stop_fd = args->stop_fd;
+    raw->n_workers = args->n_workers > 0 ? args->n_workers : 1;
+    raw->first = args->first ? container_of(args->first, struct raw, base) : raw;
+    struct raw_report *report = &raw->first->report;
+    report->pages[report->n_pages++] = args->books;
     raw->source.fd = -1;
     raw->report.stats = options_bool(args->options, "input-raw-stats");
     raw->ignores = options_nth(args->options, "input-raw-ignore-interface", 0) != NULL;
     return raw;
+}
+
+static unsigned raw_workers(const struct input_args *args)
+{
+    struct raw_address address;
+    struct err err; /* raw_open() will tell */
+    const char *engine = options_string(args->options, "input-raw-engine");
+    bool is_file = strcmp(engine, "pcap_file") == 0;
+    if (raw_address_parse(&address, args->addresses[0], is_file, &err) < 0 || address.is_file ||
+        strcmp(engine, "vxlan") == 0)
+        return 1;
+    return (unsigned)options_int(args->options, "input-raw-workers");
 }
 
 static int raw_open(struct input **inp, const struct input_args *args, struct err *err)
@@ -204,8 +232,8 @@ static int raw_open(struct input **inp, const struct input_args *args, struct er
         raw_close(&raw->base);
         return r;
     }
-    if (!address.is_file) {
-        raw->opened_ns = clock_mono_ns();
+    if (!address.is_file && args->worker + 1 >= args->n_workers) {
+        raw->first->opened_ns = clock_mono_ns();
         log_info("input-raw", "listening on %s (link type %s), filter: %s", raw->source.name,
                  link_name(&raw->source), raw->source.filter);
     }
@@ -277,9 +305,9 @@ static void be_idle(struct raw *raw)
     int64_t delay_ns = RING_DELAY_NS + raw->source.delay_ms * NS_PER_MS;
     if (raw->last_ts_ns != 0)
         reassembly_tick(raw->reassembly, raw->last_ts_ns + (now_ns - raw->last_seen_ns) - delay_ns);
-    if (raw->opened_ns == 0 || now_ns - raw->opened_ns < SILENCE_NS)
+    if (raw != raw->first || now_ns - raw->opened_ns < SILENCE_NS ||
+        atomic_exchange(&raw->heard, true))
         return;
-    raw->opened_ns = 0;
     log_warn("input-raw", "no packet for 10 s on %s (link type %s) with the filter: %s",
              raw->source.name, link_name(&raw->source), raw->source.filter);
 }
@@ -294,7 +322,8 @@ static int poll_live(struct raw *raw, int timeout_ms, struct err *err)
         n = dispatch(raw, BATCH);
     }
     if (n > 0) {
-        raw->opened_ns = 0;
+        if (unlikely(!atomic_load_explicit(&raw->first->heard, memory_order_relaxed)))
+            atomic_store(&raw->first->heard, true);
         raw->last_seen_ns = clock_mono_ns();
     }
     if (n == 0)
@@ -369,12 +398,14 @@ static void raw_account(struct input *in)
         book_set(raw->books, BOOK_KERNEL_DROPS, kernel);
         book_set(raw->books, BOOK_INTERFACE_DROPS, interface);
     }
-    raw_report(&raw->report, raw->books, raw->source.name, raw->finished);
+    if (raw == raw->first)
+        raw_report(&raw->report, raw->source.name, raw->finished);
 }
 
 const struct input_ops input_raw = {
     .option = "input-raw",
     .live = true,
+    .workers = raw_workers,
     .open = raw_open,
     .poll = raw_poll,
     .finish = raw_finish,

@@ -4,9 +4,12 @@
 #pragma once
 
 #include "lib/base.h"
+#include "lib/input.h"
 #include "lib/ledger.h"
 
 struct raw_report {
+    const struct books *pages[INPUT_WORKERS_MAX]; /* of all that share the source; borrowed */
+    size_t n_pages;
     bool stats; /* --input-raw-stats */
     bool told; /* that all is encrypted */
     int64_t since_ns; /* CLOCK_MONOTONIC: of the first look with something to see; 0: none yet */
@@ -14,4 +17,4 @@ struct raw_report {
 };
 
 /* Looks at the books, about once a second; last: nothing more will come. name: of the source. */
-void raw_report(struct raw_report *report, const struct books *books, const char *name, bool last);
+void raw_report(struct raw_report *report, const char *name, bool last);

@@ -26,9 +26,16 @@ struct source {
     struct capture_stream *stream; /* behind file; NULL: a plain file, or a device */
 };
 
+/* How a device is shared by several sources (capture/fanout.h). */
+struct sharing {
+    bool is_shared;
+    const struct source *first; /* of these; NULL: this is it */
+};
+
 /* A device. err: STATUS_PERMISSION when CAP_NET_RAW is missing. */
 MUST_CHECK int source_open_live(struct source *s, const struct raw_address *address,
-                                const struct options *options, struct err *err);
+                                const struct sharing *sharing, const struct options *options,
+                                struct err *err);
 
 /* The engine vxlan: the UDP port of --input-raw-vxlan-port, on the address's host. */
 MUST_CHECK int source_open_vxlan(struct source *s, const struct raw_address *address,

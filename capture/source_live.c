@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "capture/bpf.h"
+#include "capture/fanout.h"
 #include "capture/source.h"
 #include "lib/log.h"
 #include "lib/span.h"
@@ -176,7 +177,8 @@ static int activation_error(struct source *s, int status, struct err *err)
                        *text ? text : pcap_statustostr(status));
 }
 
-static int activate(struct source *s, const struct options *options, struct err *err)
+static int activate(struct source *s, const struct sharing *sharing, const struct options *options,
+                    struct err *err)
 {
     char text[PCAP_ERRBUF_SIZE];
     s->pcap = pcap_create(s->name, text);
@@ -185,6 +187,8 @@ static int activate(struct source *s, const struct options *options, struct err 
     int r = set_up(s, options, err);
     if (r < 0)
         return r;
+    if (sharing->is_shared)
+        fanout_hold(s->pcap);
     int status = pcap_activate(s->pcap);
     if (status < 0)
         return activation_error(s, status, err);
@@ -202,17 +206,29 @@ static int activate(struct source *s, const struct options *options, struct err 
     return 0;
 }
 
-/* On a loopback device each packet comes twice, as sent and as received. libpcap would throw the
- * first one away after the ring has carried it; kernels before 4.20 leave it to that. */
-static void skip_sent(struct source *s)
+static bool is_loopback(const struct source *s)
 {
-    int fd = pcap_fileno(s->pcap), yes = 1;
     struct ifreq request = {.ifr_flags = 0};
     if (strlen(s->name) >= sizeof(request.ifr_name))
-        return;
+        return false;
     memcpy(request.ifr_name, s->name, strlen(s->name));
-    if (ioctl(fd, SIOCGIFFLAGS, &request) == 0 && (request.ifr_flags & IFF_LOOPBACK))
-        (void)setsockopt(fd, SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes));
+    return ioctl(pcap_fileno(s->pcap), SIOCGIFFLAGS, &request) == 0 &&
+           (request.ifr_flags & IFF_LOOPBACK);
+}
+
+/* On a loopback device each packet comes twice, as sent and as received. libpcap would throw the
+ * first one away after the ring has carried it; kernels before 4.20 leave it to that. */
+static int share(struct source *s, const struct sharing *sharing, struct err *err)
+{
+    int yes = 1;
+    bool skips_sent = is_loopback(s);
+    if (sharing->is_shared)
+        return fanout_join(s->pcap, sharing->first ? sharing->first->pcap : NULL, skips_sent,
+                           s->name, err);
+    if (skips_sent)
+        (void)setsockopt(pcap_fileno(s->pcap), SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes,
+                         sizeof(yes));
+    return 0;
 }
 
 static int set_filter(struct source *s, struct bpf_wish *wish, const struct options *options,
@@ -231,7 +247,7 @@ static int set_filter(struct source *s, struct bpf_wish *wish, const struct opti
 }
 
 int source_open_live(struct source *s, const struct raw_address *address,
-                     const struct options *options, struct err *err)
+                     const struct sharing *sharing, const struct options *options, struct err *err)
 {
     struct bpf_wish wish = {.ports = address->ports, .n_ports = address->n_ports};
     *s = (struct source){.fd = -1};
@@ -241,11 +257,11 @@ int source_open_live(struct source *s, const struct raw_address *address,
         r = err_usage(err, "--input-raw-ignore-interface does not go together with "
                            "--input-raw-vlan-vid on all interfaces: name one in --input-raw");
     if (r == 0)
-        r = activate(s, options, err);
-    if (r == 0) {
-        skip_sent(s);
+        r = activate(s, sharing, options, err);
+    if (r == 0)
+        r = share(s, sharing, err);
+    if (r == 0)
         r = set_filter(s, &wish, options, err);
-    }
     if (r < 0)
         source_close(s);
     return r;

@@ -38,13 +38,54 @@ struct wiring {
     struct comparing comparing;
 };
 
+/* One of args->n_workers; the first one makes args->first. */
+static int open_worker(struct wiring *w, const struct wanted_input *wanted, struct account *account,
+                       struct input_args *args)
+{
+    struct opened_input *slot = &w->inputs[w->n_inputs];
+    if (w->n_inputs == ARRAY_LEN(w->inputs))
+        return err_usage(w->err, "more than %zu inputs, workers counted", ARRAY_LEN(w->inputs));
+    args->books = slot->books = account_page(account);
+    if (!slot->books)
+        return err_sys(w->err, ENOMEM, "--%s", wanted->ops->option);
+    slot->limit = wanted->limit;
+    int r = wanted->ops->open(&slot->in, args, w->err);
+    if (r < 0)
+        return r;
+    if (args->n_workers > 1)
+        slot->in->share = 1.0 / args->n_workers;
+    args->first = args->first ? args->first : slot->in;
+    w->n_inputs++;
+    return 0;
+}
+
+static int open_workers(struct wiring *w, const struct wanted_input *wanted,
+                        const char *const *values)
+{
+    char name[LABEL_MAX];
+    wanted_label(name, sizeof(name), wanted->ops->option, values[0]);
+    struct account *account = ledger_account(w->ledger, ACCOUNT_INPUT, name);
+    if (!account)
+        return err_sys(w->err, ENOMEM, "%s", name);
+    struct input_args args = {
+        .addresses = values,
+        .n_addresses = wanted->n,
+        .options = w->options,
+        .playing = account_playing(account),
+        .stop_fd = pipeline_stop_fd(w->pipe),
+    };
+    args.n_workers = wanted->ops->workers ? wanted->ops->workers(&args) : 1;
+    int r = 0;
+    for (args.worker = 0; args.worker < args.n_workers && r == 0; args.worker++)
+        r = open_worker(w, wanted, account, &args);
+    return r;
+}
+
 /* The values of a merged input go to it as they are; of the others the address, without its limit.
  */
 static int open_input(struct wiring *w, const struct wanted_input *wanted)
 {
-    struct opened_input *slot = &w->inputs[w->n_inputs];
     const char *option = wanted->ops->option;
-    char name[LABEL_MAX];
     char *address = mem_strdup(MEM_OTHER, wanted->value);
     const char **values = mem_zalloc(MEM_OTHER, wanted->n * sizeof(*values));
     int r = address && values ? 0 : err_sys(w->err, ENOMEM, "--%s", option);
@@ -53,25 +94,10 @@ static int open_input(struct wiring *w, const struct wanted_input *wanted)
         for (size_t i = 0; i < wanted->n; i++)
             values[i] = options_nth(w->options, option, wanted->nth + i);
         values[0] = address;
-        wanted_label(name, sizeof(name), option, address);
-        struct account *account = ledger_account(w->ledger, ACCOUNT_INPUT, name);
-        slot->books = account ? account_page(account) : NULL;
-        slot->limit = wanted->limit;
-        struct input_args args = {
-            .addresses = values,
-            .n_addresses = wanted->n,
-            .options = w->options,
-            .books = slot->books,
-            .playing = account ? account_playing(account) : NULL,
-            .stop_fd = pipeline_stop_fd(w->pipe),
-        };
-        r = slot->books ? wanted->ops->open(&slot->in, &args, w->err)
-                        : err_sys(w->err, ENOMEM, "%s", name);
+        r = open_workers(w, wanted, values);
     }
     mem_free(address);
     mem_free(values);
-    if (r == 0)
-        w->n_inputs++;
     return r;
 }
 

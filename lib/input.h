@@ -23,6 +23,8 @@ struct input_args {
     struct books *books; /* the input's page */
     struct playing *playing; /* of its account; NULL: nobody asks */
     int stop_fd; /* readable when the program is about to stop; never read from it */
+    unsigned worker, n_workers; /* this is the one of that number among so many; 0: it is alone */
+    struct input *first; /* number 0 of them, which outlives the threads of all; NULL: this is it */
 };
 
 enum input_result {
@@ -37,6 +39,8 @@ struct input {
     double share;
 };
 
+#define INPUT_WORKERS_MAX 32
+
 struct input_ops {
     const char *option; /* "input-raw": the option that makes it */
     const char *suffix_option; /* the option whose value carries the limit; NULL: its own */
@@ -47,6 +51,9 @@ struct input_ops {
     bool speed; /* a '%' suffix is the speed of the replay, for the input itself to read;
                    otherwise suffixes are cut off the addresses and limit the messages */
 
+    /* Optional: how many of it are to share what comes from its addresses, each with a thread and a
+     * page of its own; the account is one. NULL: one. At most INPUT_WORKERS_MAX. Main thread. */
+    unsigned (*workers)(const struct input_args *args);
     /* *inp is set on success only. Main thread. */
     int (*open)(struct input **inp, const struct input_args *args, struct err *err);
     /* One bounded batch: waits at most timeout_ms when there is nothing to do, then puts 0 or more
