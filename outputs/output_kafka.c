@@ -5,7 +5,9 @@
  * when it is full, write says BUSY, and the queue in front of us does what it does.
  *
  * The value is a record or gor's JSON; the key is the client's connection, so that a connection
- * keeps its order within one partition. */
+ * keeps its order within one partition. Kafka's own timestamp is when it was written, as librdkafka
+ * sets it, and not when it was recorded: brokers delete by it (retention.ms), so that an old
+ * recording would be gone before anybody reads it. */
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
@@ -302,15 +304,14 @@ static rd_kafka_resp_err_t produce(struct kafka *k, const struct msg *msg, struc
     char key[17];
     make_headers(&headers, msg);
     snprintf(key, sizeof(key), "%016" PRIx64, msg->conn);
-    rd_kafka_vu_t vu[5 + ARRAY_LEN(headers.vu)] = {
+    rd_kafka_vu_t vu[4 + ARRAY_LEN(headers.vu)] = {
         {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = k->end.topic},
         {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {.ptr = key, .size = sizeof(key) - 1}},
         {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {.ptr = sent->value, .size = sent->len}},
-        {.vtype = RD_KAFKA_VTYPE_TIMESTAMP, .u.i64 = msg->ts_ns / NS_PER_MS},
         {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = sent},
     };
-    memcpy(vu + 5, headers.vu, headers.n * sizeof(*vu));
-    rd_kafka_error_t *error = rd_kafka_produceva(k->rk, vu, 5 + headers.n);
+    memcpy(vu + 4, headers.vu, headers.n * sizeof(*vu));
+    rd_kafka_error_t *error = rd_kafka_produceva(k->rk, vu, 4 + headers.n);
     rd_kafka_resp_err_t code = error ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
     if (error)
         rd_kafka_error_destroy(error);

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """A real Apache Kafka (KRaft) for the tests, from Maven Central and run by the JRE: one node or
 more, each with listeners for plain connections, SASL (PLAIN, SCRAM) and TLS. The jars are fetched
-once, by tests/kafka/pom.xml, into ~/.cache/refrain."""
+once, by tests/kafka/pom.xml, into ~/.cache/refrain. It looks twice a second for what retention.ms (7
+days, as usual) lets it delete: nothing of what the tests write may be as old as it was recorded."""
 import atexit
 import os
 import shutil
@@ -47,6 +48,8 @@ default.replication.factor={copies}
 group.initial.rebalance.delay.ms=0
 message.max.bytes=1048588
 log.cleaner.enable=false
+log.initial.task.delay.ms=500
+log.retention.check.interval.ms=500
 num.network.threads=2
 num.io.threads=2
 broker.heartbeat.interval.ms=500
