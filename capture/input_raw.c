@@ -113,14 +113,6 @@ static int check_link_type(const struct source *s, struct err *err)
                        pcap_datalink_val_to_description_or_dlt(s->link_type));
 }
 
-static int open_device(struct raw *raw, const struct raw_address *address, struct err *err)
-{
-    struct sharing sharing = {.is_shared = raw->n_workers > 1};
-    if (raw->first != raw)
-        sharing.first = &raw->first->source;
-    return source_open_live(&raw->source, address, &sharing, raw->options, err);
-}
-
 /* A pipe is begun by the first poll(): nobody can tell when something comes. */
 static int open_source(struct raw *raw, const struct raw_address *address, struct err *err)
 {
@@ -131,12 +123,10 @@ static int open_source(struct raw *raw, const struct raw_address *address, struc
     int r = networks_read(&raw->networks, raw->options, err);
     if (r < 0)
         return r;
-    if (address->is_file)
-        r = source_open_file(s, address, raw->stop_fd, err);
-    else if (strcmp(options_string(raw->options, "input-raw-engine"), "vxlan") == 0)
-        r = source_open_vxlan(s, address, raw->options, err);
-    else
-        r = open_device(raw, address, err);
+    struct sharing sharing = {.is_shared = raw->n_workers > 1};
+    if (raw->first != raw)
+        sharing.first = &raw->first->source;
+    r = source_open(s, address, &sharing, raw->options, raw->stop_fd, err);
     if (r == 0 && address->is_file && !source_is_pipe(s))
         r = source_begin_file(s, raw->options, err);
     if (r == 0 && s->pcap)

@@ -8,6 +8,8 @@
 #include "lib/err.h"
 
 #define RAW_PORTS_MAX 64
+/* Bytes of the kernel's buffer, when --input-raw-buffer-size gives none. */
+#define RAW_DEFAULT_BUFFER (32 << 20)
 
 struct raw_address {
     bool is_file;

@@ -32,6 +32,11 @@ struct sharing {
     const struct source *first; /* of these; NULL: this is it */
 };
 
+/* What address names, by the engine that options ask for: one of the three below. */
+MUST_CHECK int source_open(struct source *s, const struct raw_address *address,
+                           const struct sharing *sharing, const struct options *options,
+                           int stop_fd, struct err *err);
+
 /* A device. err: STATUS_PERMISSION when CAP_NET_RAW is missing. */
 MUST_CHECK int source_open_live(struct source *s, const struct raw_address *address,
                                 const struct sharing *sharing, const struct options *options,

@@ -22,7 +22,6 @@
 /* How long the kernel may gather packets before it hands them over. */
 #define DEFAULT_TIMEOUT_MS 10
 #define MAX_TIMEOUT_NS (60 * NS_PER_S)
-#define DEFAULT_BUFFER (32 << 20)
 /* 802.1Q and QinQ. */
 #define VLAN_TAGS 2
 
@@ -135,7 +134,7 @@ static int set_buffer_size(struct source *s, const struct options *options, stru
     if (size > INT32_MAX)
         return err_usage(err, "--input-raw-buffer-size: at most 2047mb");
     /* when memory is short, libpcap takes less by itself */
-    pcap_set_buffer_size(s->pcap, size ? (int)size : DEFAULT_BUFFER);
+    pcap_set_buffer_size(s->pcap, size ? (int)size : RAW_DEFAULT_BUFFER);
     return 0;
 }
 

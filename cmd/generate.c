@@ -226,6 +226,16 @@ static void bash_tools(void)
           stdout);
 }
 
+/* All that the first word may be. */
+static void put_commands(void)
+{
+    bool any = false;
+    for (size_t i = 0; i < HELP_COMMANDS; i++)
+        printf("%s%s", space(&any), help_commands[i].word);
+    for (const struct tool *const *tool = tools; *tool; tool++)
+        printf("%s%s", space(&any), (*tool)->name);
+}
+
 static void bash(void)
 {
     fputs("# bash completion for refrain(1)\n"
@@ -238,10 +248,9 @@ static void bash(void)
     fputs("    case $prev in\n", stdout);
     bash_values(table, false);
     fputs("    esac\n    if [ \"$COMP_CWORD\" -eq 1 ] && [[ $cur != -* ]]; then\n"
-          "        mapfile -t COMPREPLY < <(compgen -W 'explain",
+          "        mapfile -t COMPREPLY < <(compgen -W '",
           stdout);
-    for (const struct tool *const *tool = tools; *tool; tool++)
-        printf(" %s", (*tool)->name);
+    put_commands();
     fputs("' -- \"$cur\")\n        return\n    fi\n"
           "    mapfile -t COMPREPLY < <(compgen -W '",
           stdout);
@@ -296,9 +305,8 @@ static void zsh(void)
                 zsh_option(&options->defs[i], "        ", false);
         fputs("        '*:file:_files'\n    return ;;\n", stdout);
     }
-    fputs("esac\n_arguments -S \\\n    '1::command:(explain", stdout);
-    for (const struct tool *const *tool = tools; *tool; tool++)
-        printf(" %s", (*tool)->name);
+    fputs("esac\n_arguments -S \\\n    '1::command:(", stdout);
+    put_commands();
     fputs(")' \\\n", stdout);
     for (size_t i = 0; i < table->n_defs; i++)
         zsh_option(&table->defs[i], "    ", i + 1 == table->n_defs);
@@ -319,6 +327,13 @@ static void fish_option(const struct option_def *def, const char *condition)
     putchar('\n');
 }
 
+static void fish_command(const char *word, const char *summary)
+{
+    printf("complete -c refrain -n __fish_use_subcommand -a %s -d '", word);
+    put_quoted(summary, "\\");
+    fputs("'\n", stdout);
+}
+
 static void fish(void)
 {
     char condition[512] = "-n 'not __fish_seen_subcommand_from", seen[80];
@@ -327,11 +342,10 @@ static void fish(void)
         n += (size_t)snprintf(condition + n, sizeof(condition) - n, " %s", (*tool)->name);
     snprintf(condition + n, sizeof(condition) - n, "' ");
     assert(n + 3 < sizeof(condition));
-    for (const struct tool *const *tool = tools; *tool; tool++) {
-        printf("complete -c refrain -n __fish_use_subcommand -a %s -d '", (*tool)->name);
-        put_quoted((*tool)->summary, "\\");
-        fputs("'\n", stdout);
-    }
+    for (size_t i = 0; i < HELP_COMMANDS; i++)
+        fish_command(help_commands[i].word, help_commands[i].summary);
+    for (const struct tool *const *tool = tools; *tool; tool++)
+        fish_command((*tool)->name, (*tool)->summary);
     for (size_t i = 0; i < table->n_defs; i++)
         fish_option(&table->defs[i], condition);
     for (const struct tool *const *tool = tools; *tool; tool++) {

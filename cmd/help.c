@@ -26,7 +26,10 @@ static const char intro[] =
     "this\n"
     "version. refrain(1) says more.\n";
 
-static const char explain[] = "What a run with the same options would do to each request";
+const struct help_command help_commands[HELP_COMMANDS] = {
+    {"explain", "What a run with the same options would do to each request"},
+    {"doctor", "What this host can do, and what a run with the same options would capture"},
+};
 
 static bool is_list(const struct option_def *def)
 {
@@ -126,7 +129,8 @@ static void print_group(FILE *out, const struct option_table *table, unsigned gr
 static void print_commands(FILE *out)
 {
     fputs("\nCommands (refrain COMMAND --help, refrain-tools(1))\n", out);
-    fprintf(out, "  %-9s %s\n", "explain", explain);
+    for (size_t i = 0; i < HELP_COMMANDS; i++)
+        fprintf(out, "  %-9s %s\n", help_commands[i].word, help_commands[i].summary);
     for (const struct tool *const *tool = tools; *tool; tool++)
         fprintf(out, "  %-9s %s\n", (*tool)->name, (*tool)->summary);
 }

@@ -10,6 +10,14 @@
 /* Columns of --help. */
 #define HELP_WIDTH 100
 
+/* What refrain does, when its first word says so and it is no tool. */
+struct help_command {
+    const char *word;
+    const char *summary;
+};
+#define HELP_COMMANDS 2
+extern const struct help_command help_commands[HELP_COMMANDS];
+
 /* Examples, then every option in its group. The exit status: STATUS_FAILURE when out cannot be
  * written. */
 int help_print(FILE *out);

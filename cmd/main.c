@@ -8,6 +8,7 @@
 
 #include "cmd/config_file.h"
 #include "cmd/control.h"
+#include "cmd/doctor.h"
 #include "cmd/explain.h"
 #include "cmd/fail_on.h"
 #include "cmd/help.h"
@@ -111,6 +112,14 @@ static int dump_config(const struct options *options)
     return printed();
 }
 
+static bool any_given(const struct options *options)
+{
+    for (size_t i = 0; i < refrain_options.n_defs; i++)
+        if (options_given(options, refrain_options.defs[i].name))
+            return true;
+    return false;
+}
+
 static int run_with_options(const struct options *options, int argc, char **argv)
 {
     struct err err;
@@ -120,6 +129,11 @@ static int run_with_options(const struct options *options, int argc, char **argv
         return help_print(stdout);
     if (options_bool(options, "version"))
         return help_print_version(stdout);
+    if (!any_given(options)) {
+        err_usage(&err, "nothing to do; for example: refrain --input-raw :8080 --output-stdout "
+                        "(refrain --help says more)");
+        return tell(&err);
+    }
     if (options_int(options, "verbose") > 0)
         log_set_level(LOG_DEBUG);
     if (options_bool(options, "check-config"))
@@ -150,6 +164,7 @@ static const struct command {
     const char *word;
     int (*run)(const struct options *options);
 } commands[] = {
+    {"doctor", doctor_run},
     {"explain", explain_run},
 };
 

@@ -237,14 +237,6 @@ static int read_environment(struct reader *r)
     return rc;
 }
 
-static bool any_given(const struct reader *r)
-{
-    for (size_t i = 0; i < r->table->n_defs; i++)
-        if (options_given(r->options, r->table->defs[i].name))
-            return true;
-    return false;
-}
-
 static int read_all(struct reader *r)
 {
     int rc = read_command_line(r);
@@ -256,9 +248,6 @@ static int read_all(struct reader *r)
         rc = config_file_read(r->options, r->table, config, r->err);
     if (rc < 0)
         return rc;
-    if (!r->table->command && !any_given(r))
-        return err_usage(r->err, "nothing to do; for example: refrain --input-raw :8080 "
-                                 "--output-stdout (refrain --help says more)");
     return options_check_built(r->options, r->err);
 }
 

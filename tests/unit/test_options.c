@@ -192,8 +192,6 @@ START_TEST(bad_command_lines_are_told_in_one_line)
     static const struct {
         const char *line, *text;
     } cases[] = {
-        {"", "nothing to do; for example: refrain --input-raw :8080 --output-stdout (refrain "
-             "--help says more)"},
         {"--otput-http x", "unknown option \"--otput-http\" (did you mean --output-http?)"},
         {"-otput-http=x", "unknown option \"-otput-http\" (did you mean --output-http?)"},
         {"--input-fil x", "unknown option \"--input-fil\" (did you mean --input-file?)"},
