@@ -126,10 +126,37 @@ static bool parse_port(struct span text, uint16_t *port)
     return n <= UINT16_MAX;
 }
 
+/* As inet_pton(3) has it: four numbers up to 255, without leading zeros. */
+static bool parse_ipv4(struct span text, uint8_t *addr)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < 4; i++) {
+        size_t from = at;
+        unsigned n = 0;
+        for (; at < text.len && at < from + 3 && (unsigned)text.ptr[at] - '0' <= 9; at++)
+            n = n * 10 + text.ptr[at] - '0';
+        if (at == from || n > UINT8_MAX || (text.ptr[from] == '0' && at > from + 1))
+            return false;
+        addr[i] = (uint8_t)n;
+        if (i < 3 && (at == text.len || text.ptr[at++] != '.'))
+            return false;
+    }
+    return at == text.len;
+}
+
+static bool parse_ipv6(struct span text, uint8_t *addr)
+{
+    char host[INET6_ADDRSTRLEN];
+    if (text.len < 2 || text.ptr[text.len - 1] != ']' || text.len - 2 >= sizeof(host))
+        return false;
+    memcpy(host, text.ptr + 1, text.len - 2);
+    host[text.len - 2] = '\0';
+    return inet_pton(AF_INET6, host, addr) == 1;
+}
+
 bool endpoint_parse(struct span text, struct endpoint *e)
 {
     struct endpoint found = {0};
-    char addr[INET6_ADDRSTRLEN];
     size_t addr_len = text.len;
     while (addr_len > 0 && text.ptr[addr_len - 1] != ':')
         addr_len--;
@@ -137,16 +164,7 @@ bool endpoint_parse(struct span text, struct endpoint *e)
         return false;
     struct span host = span_of(text.ptr, addr_len - 1);
     found.family = host.ptr[0] == '[' ? 6 : 4;
-    if (found.family == 6) {
-        if (host.len < 2 || host.ptr[host.len - 1] != ']')
-            return false;
-        host = span_of(host.ptr + 1, host.len - 2);
-    }
-    if (host.len >= sizeof(addr))
-        return false;
-    memcpy(addr, host.ptr, host.len);
-    addr[host.len] = '\0';
-    if (inet_pton(found.family == 4 ? AF_INET : AF_INET6, addr, found.addr) != 1)
+    if (!(found.family == 4 ? parse_ipv4 : parse_ipv6)(host, found.addr))
         return false;
     *e = found;
     return true;

@@ -8,8 +8,8 @@
 #include "lib/record.h"
 
 #include <string.h>
-#include <zlib.h>
 
+#include "lib/crc.h"
 #include "lib/record_internal.h"
 
 const uint8_t record_separator[RECORD_SEPARATOR_LEN] = {'\n', 0xf0, 0x9f, 0x90, 0xb5, 0xf0, 0x9f,
@@ -210,7 +210,7 @@ enum record_result record_alone(struct span bytes, struct msg **msg)
         return RECORD_DAMAGED;
     struct span payload = span_from(bytes, line.len);
     if (line.has_length &&
-        (line.length != payload.len || (uint32_t)crc32_z(0, payload.ptr, payload.len) != line.crc))
+        (line.length != payload.len || crc32_add(0, payload.ptr, payload.len) != line.crc))
         return RECORD_DAMAGED;
     *msg = compose(&line, payload);
     return *msg ? RECORD_MSG : RECORD_NO_MEMORY;
@@ -258,7 +258,7 @@ static enum record_result ends_at(const struct reading *rd, size_t off, size_t *
 
 static bool crc_agrees(const struct record_reader *r, const struct reading *rd)
 {
-    return (uint32_t)crc32_z(0, rd->bytes + r->header_len, r->length) == r->crc;
+    return crc32_add(0, rd->bytes + r->header_len, r->length) == r->crc;
 }
 
 /* Not looked at twice: the payload up to end may be what was followed in vain. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The header line of a record: writing and taking apart. */
 #include <string.h>
-#include <zlib.h>
 
+#include "lib/crc.h"
 #include "lib/record.h"
 #include "lib/record_internal.h"
 
@@ -17,15 +17,27 @@ static_assert(1 + MSG_ID_MAX + 4 * (DECIMAL_MAX + 1) + CRC_DIGITS + 2 * ENDPOINT
                   RECORD_HEADER_MAX,
               "every header line has room");
 
+/* 00 to 99. */
+static const char two_digits[] =
+    "00010203040506070809101112131415161718192021222324252627282930313233"
+    "34353637383940414243444546474849505152535455565758596061626364656667"
+    "6869707172737475767778798081828384858687888990919293949596979899";
+
 static char *put_decimal(char *p, uint64_t n)
 {
     char digits[DECIMAL_MAX];
     size_t i = sizeof(digits);
-    do {
-        digits[--i] = (char)('0' + n % 10);
-        n /= 10;
-    } while (n > 0);
-    memcpy(p, digits + i, sizeof(digits) - i);
+    for (; n >= 1000; n /= 100) {
+        i -= 2;
+        memcpy(digits + i, two_digits + 2 * (n % 100), 2);
+    }
+    if (n >= 100)
+        *p++ = (char)('0' + n / 100);
+    if (n >= 10)
+        *p++ = two_digits[2 * (n % 100)];
+    *p++ = (char)('0' + n % 10);
+    if (i < sizeof(digits))
+        memcpy(p, digits + i, sizeof(digits) - i);
     return p + (sizeof(digits) - i);
 }
 
@@ -92,7 +104,7 @@ size_t record_header(char *out, const struct msg *msg)
     *p++ = ' ';
     p = put_decimal(p, msg->len);
     *p++ = ' ';
-    p = put_hex(p, crc32_z(0, msg->bytes, msg->len), 32);
+    p = put_hex(p, crc32_add(0, msg->bytes, msg->len), 32);
     *p++ = ' ';
     p = put_endpoint(p, &msg->src);
     *p++ = ' ';
@@ -114,7 +126,8 @@ static bool parse_unsigned(struct span s, uint64_t *out)
         return false;
     for (size_t i = 0; i < s.len; i++) {
         unsigned digit = (unsigned)s.ptr[i] - '0';
-        if (digit > 9 || n > ((uint64_t)INT64_MAX - digit) / 10)
+        /* below 10^18 nothing can overflow */
+        if (digit > 9 || (i >= 18 && n > ((uint64_t)INT64_MAX - digit) / 10))
             return false;
         n = n * 10 + digit;
     }
@@ -138,10 +151,10 @@ static bool parse_hex(struct span s, size_t digits, uint64_t *out)
     if (s.len != digits)
         return false;
     for (size_t i = 0; i < s.len; i++) {
-        uint8_t c = ascii_lower(s.ptr[i]);
-        if ((c < '0' || c > '9') && (c < 'a' || c > 'f'))
+        unsigned digit = (unsigned)s.ptr[i] - '0', letter = (s.ptr[i] | 0x20u) - 'a';
+        if (digit > 9 && letter > 5)
             return false;
-        n = n << 4 | (uint64_t)(c <= '9' ? c - '0' : c - 'a' + 10);
+        n = n << 4 | (digit <= 9 ? digit : letter + 10);
     }
     *out = n;
     return true;

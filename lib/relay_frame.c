@@ -3,8 +3,8 @@
 
 #include <inttypes.h>
 #include <stdio.h>
-#include <zlib.h>
 
+#include "lib/crc.h"
 #include "lib/cursor.h"
 
 #define MAGIC 0xf5 /* in no text, and no first byte of UTF-8 */
@@ -27,9 +27,9 @@ void relay_head_put(uint8_t *out, const struct relay_head *h, struct span line)
     p = put_be(p, h->body_len, 4);
     p = put_be(p, h->stream, 8);
     p = put_be(p, h->number, 8);
-    uLong crc = crc32_z(0, out, SUMMED);
+    uint32_t crc = crc32_add(0, out, SUMMED);
     if (line.len > 0)
-        crc = crc32_z(crc, line.ptr, line.len);
+        crc = crc32_add(crc, line.ptr, line.len);
     put_be(p, crc, 4);
 }
 
@@ -91,9 +91,9 @@ enum relay_found relay_head_get(struct span bytes, struct relay_head *h)
         return RELAY_BAD;
     if (bytes.len < RELAY_HEAD_LEN + (size_t)found.line_len)
         return RELAY_SHORT;
-    uLong crc = crc32_z(0, p, SUMMED);
+    uint32_t crc = crc32_add(0, p, SUMMED);
     if (found.line_len > 0)
-        crc = crc32_z(crc, p + RELAY_HEAD_LEN, found.line_len);
+        crc = crc32_add(crc, p + RELAY_HEAD_LEN, found.line_len);
     if (crc != load_be32(p + SUMMED))
         return RELAY_BAD;
     *h = found;
