@@ -2,6 +2,8 @@
 #include "outputs/relay_conn.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include "lib/clock.h"
@@ -22,6 +24,8 @@
 /* A peer that is silent for so long is asked, and given up. */
 #define PING_NS (2 * NS_PER_S)
 #define SILENCE_NS (7 * NS_PER_S)
+/* The peer is silent while a frame longer than this comes in, however slowly. */
+#define LONG_FRAME ((size_t)64 * 1024)
 /* How long the rest of a record may take once a plain peer has announced its end. */
 #define LEAVE_NS (2 * NS_PER_S)
 
@@ -54,7 +58,8 @@ struct relay_conn {
     bool shut;
     size_t off;
     int64_t deadline_ns; /* of WELCOMING and LEAVING */
-    int64_t heard_ns, pinged_ns, moved_ns; /* moved: bytes of a frame went out */
+    int64_t heard_ns, pinged_ns, moved_ns; /* moved: its kernel took bytes of a long frame */
+    int queued; /* bytes that ours held then */
     uint8_t in[2 * RELAY_HELLO_MAX];
     size_t in_len;
     uint8_t control[RELAY_HELLO_MAX]; /* goes out before the next frame */
@@ -219,8 +224,6 @@ static ssize_t send_some(struct relay_conn *c, struct iovec *iov, size_t n, int6
         return -EAGAIN;
     if (sent < 0 && sent != -EAGAIN)
         lost(c, "connection lost", (int)-sent, now_ns);
-    if (sent > 0)
-        c->moved_ns = now_ns;
     return sent;
 }
 
@@ -338,18 +341,33 @@ static bool leave(struct relay_conn *c, bool ended, int64_t now_ns)
     return false;
 }
 
+/* When the peer was heard of last. While a long frame is under way, what its kernel acknowledges
+ * will do: what ours has taken says nothing. */
+static int64_t last_sign_ns(struct relay_conn *c, int64_t now_ns)
+{
+    int queued;
+    struct span next = c->off > 0 ? spool_next(c->spool) : span_of(NULL, 0);
+    struct relay_head h = next.len > 0 ? relay_head_peek(next.ptr) : (struct relay_head){0};
+    if (h.body_len < LONG_FRAME || ioctl(c->link.fd, SIOCOUTQ, &queued) == -1)
+        return c->heard_ns;
+    if (queued != c->queued) {
+        c->queued = queued;
+        c->moved_ns = now_ns;
+    }
+    return c->moved_ns > c->heard_ns ? c->moved_ns : c->heard_ns;
+}
+
 /* Asks a silent peer, and gives it up. False: lost. */
 static bool watch_silence(struct relay_conn *c, int64_t now_ns)
 {
-    int64_t alive_ns = c->heard_ns;
-    if (c->off > 0 && c->moved_ns > alive_ns) /* a long frame goes out still */
-        alive_ns = c->moved_ns;
-    if (now_ns - alive_ns >= SILENCE_NS) {
+    if (now_ns - c->heard_ns < PING_NS)
+        return true;
+    if (now_ns - last_sign_ns(c, now_ns) >= SILENCE_NS) {
         lost(c, "it does not answer", ETIMEDOUT, now_ns);
         return false;
     }
-    if (c->phase == FRAMES && now_ns - c->heard_ns >= PING_NS && now_ns - c->pinged_ns >= PING_NS &&
-        c->control_len == 0 && c->off == 0) {
+    if (c->phase == FRAMES && now_ns - c->pinged_ns >= PING_NS && c->control_len == 0 &&
+        c->off == 0) {
         struct relay_head ping = {.type = RELAY_PING};
         relay_head_put(c->control, &ping, span_of(NULL, 0));
         c->control_len = RELAY_HEAD_LEN;
