@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Builds refrain in five ways and runs every suite; called by `./setup test`. What a step says goes
-# to build-test/logs; the last line is "N passed, N failed, N skipped".
+# Builds refrain in five ways and runs every suite; called by `./setup test`. With --long the tests
+# that have a long form run in it. What a step says goes to build-test/logs; the last line is
+# "N passed, N failed, N skipped".
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit
 
@@ -9,6 +10,13 @@ top="build-test"
 logs=$PWD/$top/logs
 fuzz_seconds=${REFRAIN_FUZZ_SECONDS:-20}
 tallies=()
+longer=()
+seeds=()
+if [ "${1-}" = --long ]; then
+    export REFRAIN_LONG=1
+    longer=(--timeout-multiplier 30)
+    seeds=(--test-args='--seeds 10000')
+fi
 mkdir -p "$logs"
 rm -f "$logs"/*
 
@@ -136,9 +144,9 @@ fuzz_all
 run lint release --suite lint
 run corpus release --suite corpus
 run mutations asan --suite mutations
-run generated asan --suite generated
+run generated asan --suite generated "${longer[@]}" "${seeds[@]}"
 run bench release --suite bench
-run e2e asan --suite e2e
+run e2e asan --suite e2e "${longer[@]}"
 run e2e-threads tsan --suite e2e-threads
 
 say 'done'

@@ -2,7 +2,6 @@
 """Numbered requests, and how to see that what stands in a recording is what was recorded: every
 byte of them, in order, without a gap."""
 import hashlib
-import os
 
 import gor
 from harness import check, equal
@@ -46,14 +45,6 @@ def check_no_gap(found, what):
     """From 0 on, each once; returns how many."""
     equal(found, list(range(len(found))), what)
     return len(found)
-
-
-def long_run(argv):
-    """Is it asked for, by the word full or by REFRAIN_LONG?"""
-    if "full" in argv[1:]:
-        argv.remove("full")
-        os.environ["REFRAIN_LONG"] = "1"
-    return bool(os.environ.get("REFRAIN_LONG"))
 
 
 def is_prefix(before, after, what):

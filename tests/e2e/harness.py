@@ -282,6 +282,14 @@ class Case:
         return process
 
 
+def long_run(argv):
+    """Is a test's long form asked for, by the word full or by REFRAIN_LONG?"""
+    if "full" in argv[1:]:
+        argv.remove("full")
+        os.environ["REFRAIN_LONG"] = "1"
+    return bool(os.environ.get("REFRAIN_LONG"))
+
+
 def need_root():
     if os.geteuid() != 0:
         raise Skip("needs root")

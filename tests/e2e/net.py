@@ -40,3 +40,32 @@ class Namespaces:
 
     def on_client(self):
         return ("ip", "netns", "exec", self.client)
+
+
+class Star:
+    """Namespaces by name, each with an address on one common link: .inside(name) is the prefix of
+    commands there, .address(name) where they are."""
+
+    def __init__(self, case, *names):
+        need_root()
+        need("ip")
+        self.hosts = {name: f"refrain-{name}-{os.getpid()}" for name in names}
+        hub = f"refrain-hub-{os.getpid()}"
+        for space in (hub, *self.hosts.values()):
+            sh("ip", "netns", "add", space)
+            case.on_exit(sh, "ip", "netns", "del", space)
+            sh("ip", "-n", space, "link", "set", "lo", "up")
+        sh("ip", "-n", hub, "link", "add", "hub", "type", "bridge")
+        sh("ip", "-n", hub, "link", "set", "hub", "up")
+        for n, (name, space) in enumerate(self.hosts.items(), 1):
+            sh("ip", "link", "add", "eth", "netns", space, "type", "veth", "peer", "name", f"port{n}",
+               "netns", hub)
+            sh("ip", "-n", hub, "link", "set", f"port{n}", "master", "hub", "up")
+            sh("ip", "-n", space, "addr", "add", f"{self.address(name)}/24", "dev", "eth")
+            sh("ip", "-n", space, "link", "set", "eth", "up")
+
+    def address(self, name):
+        return f"10.78.0.{1 + list(self.hosts).index(name)}"
+
+    def inside(self, name):
+        return ("ip", "netns", "exec", self.hosts[name])

@@ -12,12 +12,9 @@ import subprocess
 import sys
 import threading
 
-from harness import check, equal, last_summary, main, test, within
+from harness import check, equal, last_summary, long_run, main, test, within
 
-if "full" in sys.argv[1:]:
-    sys.argv.remove("full")
-    os.environ["REFRAIN_LONG"] = "1"
-SCALE = 1.0 if os.environ.get("REFRAIN_LONG") else 0.1
+SCALE = 1.0 if long_run(sys.argv) else 0.1
 GENUINE = 10_000
 CAP_MB = 64
 SERVER = b"\x0a\xff\xff\xfe"

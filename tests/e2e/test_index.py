@@ -11,8 +11,8 @@ import time
 import zlib
 
 import gor
-from durable import START, long_run
-from harness import Skip, check, equal, main, read_bytes, test, within
+from durable import START
+from harness import Skip, check, equal, long_run, main, read_bytes, test, within
 
 LONG = long_run(sys.argv)
 STEP = 10_000_000  # ns between two requests

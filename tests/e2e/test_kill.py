@@ -13,8 +13,8 @@ import sys
 import time
 
 import gor
-from durable import FORMATS, check_no_gap, is_prefix, long_run, numbered, numbers, read_back
-from harness import check, check_ledger, equal, main, read_bytes, test, wait_until, within
+from durable import FORMATS, check_no_gap, is_prefix, numbered, numbers, read_back
+from harness import check, check_ledger, equal, long_run, main, read_bytes, test, wait_until, within
 
 KILLS = 34 if long_run(sys.argv) else 4  # of each of 6 kinds
 RATE = 5000

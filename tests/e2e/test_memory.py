@@ -4,8 +4,8 @@
 scenarios, and once all from the Nth on. It ends by itself, without a crash or a leak (the sanitizers
 watch), says what is wrong when it fails, writes whole records only, and its books balance.
 
-`test_memory.py full` takes every N; without it those at the start and a part of the rest, so that
-the whole takes about a minute."""
+Those at the start and a part of the rest, so that the whole takes about a minute; test_memory.py full,
+or REFRAIN_LONG=1, for every N."""
 import concurrent.futures
 import os
 import random
@@ -16,8 +16,8 @@ import sys
 import time
 
 import gor
-from harness import (check, check_ledger, equal, free_port, is_listening, last_summary, main,
-                     read_bytes, read_text, test)
+from harness import (check, check_ledger, equal, free_port, is_listening, last_summary, long_run,
+                     main, read_bytes, read_text, test)
 from servers import Target
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "generated"))
@@ -26,8 +26,7 @@ import packets  # noqa: E402
 from conversation import SERVER_PORT  # noqa: E402
 from run import build  # noqa: E402
 
-FULL = "full" in sys.argv
-sys.argv = [word for word in sys.argv if word != "full"]
+FULL = long_run(sys.argv)
 SHIM = os.environ.get("FAIL_MALLOC", "")
 STATUSES = (0, 1, 4, 6)  # those of refrain(1) that can follow
 AT_ONCE = 2

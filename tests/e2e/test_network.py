@@ -9,16 +9,13 @@ import subprocess
 import sys
 
 import gor
-from harness import check, main, sh, test
+from harness import check, long_run, main, sh, test
 from net import Namespaces
 from servers import Nginx
 from recorded import HERE, check_account, check_recorded, check_served, client
 import traffic
 
-if "full" in sys.argv[1:]:
-    sys.argv.remove("full")
-    os.environ["REFRAIN_LONG"] = "1"
-CONNECTIONS, REQUESTS = (200, 500) if os.environ.get("REFRAIN_LONG") else (100, 50)
+CONNECTIONS, REQUESTS = (200, 500) if long_run(sys.argv) else (100, 50)
 DEVICE = "refrain-tun"
 
 

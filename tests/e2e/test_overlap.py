@@ -9,13 +9,10 @@ import subprocess
 import sys
 
 import gor
-from harness import check, equal, main, need, need_root, read_bytes, sh, test
+from harness import check, equal, long_run, main, need, need_root, read_bytes, sh, test
 from recorded import HERE
 
-if "full" in sys.argv[1:]:
-    sys.argv.remove("full")
-    os.environ["REFRAIN_LONG"] = "1"
-CONNECTIONS = 5000 if os.environ.get("REFRAIN_LONG") else 500
+CONNECTIONS = 5000 if long_run(sys.argv) else 500
 
 
 def read_by_server(path):

@@ -11,8 +11,8 @@ import os
 import random
 import sys
 
-from durable import FORMATS, check_no_gap, long_run, numbered, numbers, read_back
-from harness import Skip, check, equal, main, read_bytes, test
+from durable import FORMATS, check_no_gap, numbered, numbers, read_back
+from harness import Skip, check, equal, long_run, main, read_bytes, test
 
 STATES = 150 if long_run(sys.argv) else 12  # of each run
 SHIM = os.environ.get("LOG_WRITES_SHIM", "")

@@ -16,10 +16,10 @@ import time
 import zlib
 
 import gor
-from harness import (check, equal, free_port, main, need, need_root, read_text, sh, summaries, test,
-                     wait_until, within)
+from harness import (check, equal, free_port, long_run, main, need, need_root, read_text, sh,
+                     summaries, test, wait_until, within)
 
-LONG = os.environ.get("REFRAIN_LONG") == "1"
+LONG = long_run(sys.argv)
 START = 1_700_000_000_000_000_000
 CONNECTIONS = 50
 HELLO = re.compile(rb"^refrain-relay/1 sender=([0-9a-f]{16}) next=(\d+)\n" + gor.SEPARATOR[1:])
@@ -408,7 +408,4 @@ def strangers(case):
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["full"]:
-        LONG = True
-        del sys.argv[1]
     main()
