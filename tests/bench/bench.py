@@ -1,151 +1,213 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""Requests per CPU second from a capture file, against libpcap with an empty callback.
+"""What refrain costs the host, against references in the same run: README.md says what each row is.
 
-Both read the same generated file in turn (A B A B), so that the machine's moods hit both; CPU is
-user and system time of the process. Medians and spread are shown, and written as JSON. With --tap
-it is a test that the benchmark itself works: a small file, one run, no figures.
+Without names all rows are measured; a name takes every row that begins with it. --quick makes
+everything small, to see that it works; --tap does that once and is a test.
 
-usage: bench.py BUILD_DIR [--requests N] [--runs N] [--json FILE] [--tap]
+usage: bench.py BUILD_DIR [ROW...] [--runs N] [--quick] [--json FILE] [--tap]
 """
 import argparse
 import json
 import os
 import platform
-import statistics
+import shutil
 import subprocess
 import sys
-import tempfile
 import time
 
-PORT = 8080
-FILTERS = ["--http-allow-url", "^/", "--http-disallow-header", "User-Agent:^BadBot",
-           "--http-rewrite-url"]
-REWRITE_NONE, REWRITE_ALL = "^/api/v1/(.*):/api/v2/$1", "^/products/([0-9]+):/p/$1"
-BASE, FILTERED, CHANGED = "refrain, --output-null", "refrain, three filters", "refrain, all rewritten"
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
+# pylint: disable=wrong-import-position
+import rows_file
+import rows_live
+import rows_profile
+from harness import Case, Failure, Skip, free_port, need, need_root, wait_until
+from measuring import (check_refrain, fail, measure,  # relay.py, replay.py, pace.py take these from here
+                       print_head, print_line, read_text)
+
+QUICK = 100
+CONFIG = """
+daemon off;
+master_process off;
+{user}
+pid {root}/pid;
+error_log {root}/error.log;
+events {{ worker_connections 2048; }}
+http {{
+    log_format served '.';
+    access_log {root}/access.log served buffer=64k flush=100ms;
+    client_body_temp_path {root}/body;
+    proxy_temp_path {root}/proxy;
+    fastcgi_temp_path {root}/fastcgi;
+    uwsgi_temp_path {root}/uwsgi;
+    scgi_temp_path {root}/scgi;
+    keepalive_requests 1000000000;
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{ return 200 "0123456789012345678901234567890123456789"; }}
+    }}
+}}
+"""
 
 
-def measure(command, output):
-    """CPU seconds, wall seconds and peak RSS in MiB of a command that must succeed."""
-    with open(output, "wb") as out:
-        started = time.monotonic()
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=out, stderr=out)
-        _, status, usage = os.wait4(process.pid, 0)
-        wall = time.monotonic() - started
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode != 0:
-        with open(output, encoding="utf-8", errors="replace") as f:
-            sys.exit(f"bench: {' '.join(command)}: status {process.returncode}: {f.read()[-2000:]}")
-    return usage.ru_utime + usage.ru_stime, wall, usage.ru_maxrss / 1024
+class Nginx:
+    """One process, and a log of a dot for each request."""
+
+    def __init__(self, case):
+        need("nginx")
+        need_root()  # to capture
+        self.port, self.root = free_port(), case.path("nginx")
+        os.makedirs(self.root)
+        self.log = f"{self.root}/access.log"
+        with open(f"{self.root}/nginx.conf", "w", encoding="ascii") as f:
+            f.write(CONFIG.format(root=self.root, port=self.port,
+                                  user="user root;" if os.geteuid() == 0 else ""))
+        self.process = case.spawn("nginx", "-p", self.root, "-c", f"{self.root}/nginx.conf", "-e",
+                                  f"{self.root}/error.log")
+        wait_until(lambda: self.process.poll() is not None or read_text(f"{self.root}/pid").strip()
+                   if os.path.exists(f"{self.root}/pid") else False, "nginx starts")
+        if self.process.poll() is not None:
+            raise Failure(f"nginx ended: {read_text(f'{self.root}/error.log')}")
+
+    def served(self, more=0):
+        """Requests in its log, once no more comes."""
+        last, seen = -1, 0
+        while seen != last:
+            time.sleep(0.25 if more else 0.15)
+            last, seen = seen, os.path.getsize(self.log) // 2
+        return seen
 
 
-def check_refrain(output, requests):
-    with open(output, encoding="utf-8", errors="replace") as f:
-        summary = json.loads(f.read().strip().splitlines()[-1])
-    found = summary["outputs"][0]["delivered"]
-    if found != requests or not summary["balanced"]:
-        sys.exit(f"bench: refrain delivered {found} of {requests} requests")
+class Bench:
+    """What the rows are given."""
+
+    def __init__(self, case, build, runs, quick):
+        self.case, self.build, self.runs, self.quick = case, os.path.abspath(build), runs, quick
+        self.refrain = f"{self.build}/cmd/refrain"
+        self.output = case.path("output")
+        self.gor = shutil.which("gor")
+        self.captures = {}
+        self.losses = []
+        self._nginx = None
+
+    @property
+    def nginx(self):
+        """Started when it is first asked for; raises Skip."""
+        if not self._nginx:
+            self._nginx = Nginx(self.case)
+        return self._nginx
+
+    def rounds(self):
+        return range(self.runs)
+
+    def count(self, n):
+        return max(n // QUICK, 10) if self.quick else n
+
+    def path(self, name):
+        return self.case.path(name)
+
+    def tool(self, name):
+        return f"{self.build}/tests/bench/{name}"
+
+    def measure(self, command):
+        return measure(command, self.output, self.tool("launch"))
+
+    def capture(self, *shape):
+        """A capture file of that shape (generate.c), made once; of the largest the last is kept."""
+        if shape not in self.captures:
+            path = self.path("-".join(map(str, shape)) + ".pcap")
+            subprocess.run([self.tool("generate"), path, *map(str, shape)], check=True)
+            self.captures[shape] = path
+        return self.captures[shape]
+
+    def forget_captures(self):
+        for path in self.captures.values():
+            os.unlink(path)
+        self.captures.clear()
+
+    def say(self, text):
+        print(f"# {text}", flush=True)
+
+    def note_loss(self, text):
+        """What was told of losses; "": there were none."""
+        if text:
+            self.losses.append(text)
+            self.say(f"told as lost: {text}")
 
 
-def check_reader(output, packets):
-    with open(output, encoding="utf-8") as f:
-        found = int(f.read())
-    if found != packets:
-        sys.exit(f"bench: the null reader saw {found} packets instead of {packets}")
+ROWS = {row.__name__.replace("_", "-"): row
+        for row in rows_file.ROWS + rows_live.ROWS + rows_profile.ROWS}
 
 
-def contestants(build, capture, requests, packets):
-    """name -> (command, a check of what it printed)."""
-    refrain = [f"{build}/cmd/refrain", "--input-raw", f"{capture}:{PORT}", "--input-raw-engine",
-               "pcap_file", "--output-null", "--summary", "json"]
-    reader = [f"{build}/tests/bench/null_reader", capture]
-    return {
-        "null callback, all packets": (reader, lambda out: check_reader(out, packets)),
-        "null callback, filtered": (reader + [f"tcp dst port {PORT}"],
-                                    lambda out: check_reader(out, requests * 2 + 400)),
-        BASE: (refrain, lambda out: check_refrain(out, requests)),
-        FILTERED: (refrain + FILTERS + [REWRITE_NONE], lambda out: check_refrain(out, requests)),
-        CHANGED: (refrain + FILTERS + [REWRITE_ALL], lambda out: check_refrain(out, requests)),
-        "refrain, with responses": (refrain + ["--input-raw-track-response"],
-                                    lambda out: check_refrain(out, requests * 2)),
-    }
+def chosen(names):
+    """Rows that begin with one of the names; all without names."""
+    for name in names:
+        if not any(row.startswith(name) for row in ROWS):
+            fail(f"no row \"{name}\"; there are: {' '.join(ROWS)}")
+    return [row for row in ROWS if not names or any(row.startswith(n) for n in names)]
 
 
-def run(build, capture, requests, runs, output):
-    samples = {}
-    for _ in range(runs):
-        for name, (command, check) in contestants(build, capture, requests,
-                                                  requests * 3 + 600).items():
-            sample = measure(command, output)
-            check(output)
-            samples.setdefault(name, []).append(sample)
-    return samples
+def run_rows(bench, rows, quiet):
+    """All lines."""
+    lines = []
+    for name in rows:
+        try:
+            found = ROWS[name](bench)
+        except Skip as e:
+            bench.say(f"{name}: {e}")
+            continue
+        for line in found:
+            line.update(row=name, load=os.getloadavg()[0])
+            lines.append(line)
+            if not quiet:
+                print_line(line)
+        if name not in ("file-null", "file-file"):  # the next one reads the same
+            bench.forget_captures()
+    return lines
 
 
-def report(samples, requests):
-    """The table's rows as dicts."""
-    rows = []
-    for name, taken in samples.items():
-        cpu = [s[0] * 1e6 / requests for s in taken]
-        rows.append({
-            "name": name, "runs": len(taken), "us_per_request": statistics.median(cpu),
-            "us_min": min(cpu), "us_max": max(cpu),
-            "requests_per_cpu_second": 1e6 / statistics.median(cpu),
-            "wall_s": statistics.median(s[1] for s in taken),
-            "rss_mib": max(s[2] for s in taken),
-        })
-    floor = rows[0]["us_per_request"]
-    for row in rows:
-        row["times_the_floor"] = row["us_per_request"] / floor
-    return rows
+def write_json(path, bench, lines):
+    with open(path, "w", encoding="utf-8") as f:
+        json.dump({"cpus": os.cpu_count(), "machine": platform.machine(),
+                   "kernel": platform.release(), "quick": bench.quick, "losses": bench.losses,
+                   "gor": bench.gor, "lines": lines}, f, indent=1)
 
 
-def filters_cost(samples, requests):
-    """Microseconds per request that the filters add, pair by pair: median."""
-    return {name: statistics.median((a[0] - b[0]) * 1e6 / requests
-                                    for a, b in zip(samples[name], samples[BASE]))
-            for name in (FILTERED, CHANGED)}
-
-
-def print_table(rows):
-    print(f"{'':<28} {'us/request':>10} {'(min-max)':>15} {'req/CPU s':>11} {'x floor':>8} "
-          f"{'wall s':>7} {'RSS MiB':>8}")
-    for r in rows:
-        spread = f"({r['us_min']:.2f}-{r['us_max']:.2f})"
-        print(f"{r['name']:<28} {r['us_per_request']:>10.2f} {spread:>15} "
-              f"{r['requests_per_cpu_second']:>11,.0f} {r['times_the_floor']:>8.2f} "
-              f"{r['wall_s']:>7.2f} {r['rss_mib']:>8.1f}")
+def tap(rows, lines):
+    print(f"1..{len(rows)}")
+    for n, name in enumerate(rows, 1):
+        had = any(line["row"] == name for line in lines)
+        print(f"ok {n} - the row {name} is measured{'' if had else ' # SKIP said above'}")
 
 
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build")
-    parser.add_argument("--requests", type=int, default=200000)
-    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("rows", nargs="*")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json")
     parser.add_argument("--tap", action="store_true")
     args = parser.parse_args()
+    rows = chosen(args.rows)
+    if args.tap or args.quick:
+        args.quick, args.runs = True, 1
+    case = Case(f"{args.build}/cmd/refrain")
+    bench = Bench(case, args.build, args.runs, args.quick)
+    if not args.tap:
+        print(f"medians of {args.runs} rounds, subject and reference in turn, on {os.cpu_count()} "
+              f"CPUs ({platform.machine()}, Linux {platform.release()})")
+        print("gor is measured beside them" if bench.gor else
+              "gor is not on the PATH, and so not measured")
+        print_head()
+    with case.stack:
+        lines = run_rows(bench, rows, args.tap)
     if args.tap:
-        args.requests, args.runs = 2000, 1
-    with tempfile.TemporaryDirectory(prefix="refrain-bench-") as folder:
-        capture = f"{folder}/keepalive.pcap"
-        subprocess.run([f"{args.build}/tests/bench/generate", capture, str(args.requests), "1"],
-                       check=True)
-        samples = run(args.build, capture, args.requests, args.runs, f"{folder}/output")
-    rows = report(samples, args.requests)
-    if args.tap:
-        print("1..1\nok 1 - the benchmark runs, and refrain finds every request of its file")
+        tap(rows, lines)
         return
-    print(f"{args.requests:,} keep-alive GETs from a capture file, median of {args.runs} runs, "
-          f"interleaved, on {os.cpu_count()} CPUs ({platform.machine()})")
-    print_table(rows)
-    added = filters_cost(samples, args.requests)
-    print(f"allow-url, disallow-header and rewrite-url add {added[FILTERED]:.2f} us per request, "
-          f"{added[CHANGED]:.2f} us when each is rewritten")
     path = args.json or f"{args.build}/bench.json"
-    with open(path, "w", encoding="utf-8") as f:
-        json.dump({"requests": args.requests, "cpus": os.cpu_count(), "rows": rows,
-                   "filters_add_us": added}, f, indent=1)
+    write_json(path, bench, lines)
     print(f"also in {path}")
 
 
