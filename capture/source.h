@@ -23,6 +23,7 @@ struct source {
     char name[256]; /* device or file */
     char filter[BPF_TEXT_MAX]; /* in force; "": none */
     FILE *file; /* until libpcap has it */
+    char *file_buffer; /* of a plain file, with whoever has that; NULL: stdio's own */
     struct capture_stream *stream; /* behind file; NULL: a plain file, or a device */
 };
 

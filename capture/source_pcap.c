@@ -13,7 +13,8 @@
 #include "capture/source.h"
 #include "lib/mem.h"
 
-/* Bytes per read(2) of a plain file. */
+/* Bytes per read(2) of a plain file: few calls, and what was read is still in the cache when
+ * libpcap copies it. */
 #define READ_BYTES (128 * KIB)
 /* Inflated bytes that wait for libpcap, those in doubt included: see file_stream_unsure(). */
 #define READY_MAX (2 * MIB)
@@ -56,6 +57,7 @@ void source_close(struct source *s)
         pcap_close(s->pcap); /* and with it the file */
     if (s->file)
         fclose(s->file);
+    mem_free(s->file_buffer);
     stream_free(s->stream);
     if (s->vxlan && s->fd != -1)
         close(s->fd);
@@ -160,10 +162,11 @@ static int open_plain(struct source *s, const char *path, struct err *err)
         return err_sys(err, errno, "--input-raw \"%s\": cannot be opened", path);
     if (is_plain(fd)) {
         s->file = fdopen(fd, "rb");
-        if (s->file) {
-            setvbuf(s->file, NULL, _IOFBF, READ_BYTES);
+        s->file_buffer = s->file ? mem_alloc(MEM_IO, READ_BYTES) : NULL;
+        if (s->file_buffer) /* without one setvbuf() ignores the size; then it is 4 KiB */
+            setvbuf(s->file, s->file_buffer, _IOFBF, READ_BYTES);
+        if (s->file)
             return 0;
-        }
     }
     close(fd);
     return 0;

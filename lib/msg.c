@@ -43,7 +43,11 @@ const struct msg *msg_ref(const struct msg *msg)
 {
     /* the one field that is not part of the message's value */
     atomic_uint *refs = (atomic_uint *)&msg->refs;
-    atomic_fetch_add_explicit(refs, 1, memory_order_relaxed);
+    /* a lone owner needs no locked instruction: nobody else can be counting */
+    if (atomic_load_explicit(refs, memory_order_relaxed) == 1)
+        atomic_store_explicit(refs, 2, memory_order_relaxed);
+    else
+        atomic_fetch_add_explicit(refs, 1, memory_order_relaxed);
     return msg;
 }
 
@@ -52,8 +56,7 @@ void msg_unref(const struct msg *msg)
     if (!msg)
         return;
     atomic_uint *refs = (atomic_uint *)&msg->refs;
-    /* a lone owner needs no locked instruction: nobody else can be counting */
-    if (atomic_load_explicit(refs, memory_order_acquire) != 1 &&
+    if (atomic_load_explicit(refs, memory_order_acquire) != 1 && /* as in msg_ref() */
         atomic_fetch_sub_explicit(refs, 1, memory_order_acq_rel) != 1)
         return;
     receipt_unref(msg->receipt);

@@ -35,24 +35,26 @@ enum msg_flag {
 /* Longest payload that any input accepts, whatever it declares. */
 #define MSG_LEN_MAX (UINT64_C(1) << 30)
 
+/* What an output's thread needs of each message stands in front, in one cache line with the
+ * memory's header: the others stay in the cache of the thread that made it. */
 struct msg {
     atomic_uint refs;
     uint8_t type; /* enum msg_type */
     uint8_t flags; /* enum msg_flag */
     uint8_t replayed_by; /* MSG_REPLAYED: output.number */
     uint8_t id_len;
-    char id[MSG_ID_MAX]; /* not terminated; shared by a request and its responses */
+    size_t len; /* bytes of payload */
+    struct receipt *receipt; /* a reference; NULL: its input does not ask (lib/receipt.h) */
+    int64_t due_ns; /* CLOCK_MONOTONIC: when it is meant to be sent; 0: at once */
     int64_t ts_ns; /* wall clock: first byte of this message on the wire */
     int64_t latency_ns; /* response: from the request's last byte to its first byte */
-    int64_t due_ns; /* CLOCK_MONOTONIC: when it is meant to be sent; 0: at once */
     uint64_t conn; /* same for all messages of one client connection, both directions */
+    char id[MSG_ID_MAX]; /* not terminated; shared by a request and its responses */
     struct endpoint src, dst;
     /* of a message that came over a relay which acknowledges, else 0: the stream that its first
      * sender began, and its number there, which tell it from all others */
     uint64_t stream, number;
-    struct receipt *receipt; /* a reference; NULL: its input does not ask (lib/receipt.h) */
     struct http_view http; /* head_len 0: the payload is not HTTP */
-    size_t len; /* bytes of payload */
     uint8_t bytes[]; /* payload: head and body as they were on the wire */
 };
 

@@ -58,6 +58,7 @@ static void free_lane(struct lane *lane)
     route_free(lane->route);
     fates_free(lane->fates);
     waiting_free(lane->waiting);
+    mem_free(lane->feeds);
     mem_free(lane);
 }
 
@@ -170,6 +171,13 @@ static int open_route(struct lane *lane, const struct limit *limit, struct err *
     return 0;
 }
 
+static void init_feed(struct feed *feed, const struct pipeline_config *config)
+{
+    size_t msgs = config->queue_msgs / FEED_SHARE, bytes = config->queue_bytes / FEED_SHARE;
+    feed->max = msgs < 1 ? 1 : msgs > FEED_MSGS ? FEED_MSGS : (unsigned)msgs;
+    feed->max_bytes = bytes < FEED_BYTES ? bytes : FEED_BYTES;
+}
+
 int lane_find_exits(struct lane *lane, struct err *err)
 {
     const struct pipeline *pipe = lane->pipe;
@@ -181,6 +189,12 @@ int lane_find_exits(struct lane *lane, struct err *err)
             return err_sys(err, ENOMEM, "input");
         lane->exits[lane->n_exits++] = pipe->exits[i];
     }
+    lane->feeds =
+        lane->n_exits > 0 ? mem_zalloc(MEM_OTHER, lane->n_exits * sizeof(struct feed)) : NULL;
+    if (lane->n_exits > 0 && !lane->feeds)
+        return err_sys(err, ENOMEM, "input");
+    for (size_t i = 0; i < lane->n_exits; i++)
+        init_feed(&lane->feeds[i], &pipe->config);
     return 0;
 }
 

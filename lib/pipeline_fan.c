@@ -8,10 +8,70 @@
 
 #define ROOM_WAIT_MS 100
 
+/* As many as there is room for. True: all. */
+static bool hand_over(struct lane *lane, size_t i)
+{
+    struct feed *feed = &lane->feeds[i];
+    size_t done = feed->n > 0 ? queue_put(lane->exits[i]->queue, feed->msgs, feed->n) : 0;
+    feed->n -= (unsigned)done;
+    if (feed->n == 0) {
+        feed->bytes = 0;
+        return true;
+    }
+    memmove(feed->msgs, feed->msgs + done, feed->n * sizeof(feed->msgs[0]));
+    return false;
+}
+
+/* Those that found no room have their fate. */
+static void drop(struct lane *lane, size_t i, enum book fate)
+{
+    struct feed *feed = &lane->feeds[i];
+    for (unsigned n = 0; n < feed->n; n++) {
+        book_one(lane->pages[i], fate);
+        if (fate == BOOK_ABANDONED)
+            receipt_abandon(feed->msgs[n]->receipt);
+        msg_unref(feed->msgs[n]);
+    }
+    feed->n = 0;
+    feed->bytes = 0;
+}
+
+/* Hands over what all have, as far as there is room, and wakes them. */
+static void feed_all(struct lane *lane)
+{
+    for (uint64_t fed = lane->fed; fed != 0; fed &= fed - 1) {
+        size_t i = (size_t)__builtin_ctzll(fed);
+        (void)hand_over(lane, i);
+        queue_kick(lane->exits[i]->queue);
+    }
+}
+
+/* Empties the feed of that output. While there is no room the others get what they have. */
+static void empty_feed(struct lane *lane, size_t i)
+{
+    struct pipeline *pipe = lane->pipe;
+    while (!hand_over(lane, i)) {
+        if (!lane->waits) {
+            drop(lane, i, BOOK_DROPPED);
+            return;
+        }
+        /* the output's thread decides when to give up; here only the end of all waiting counts */
+        if (pipeline_gave_up(pipe, lane->leg, INT64_MAX)) {
+            drop(lane, i, BOOK_ABANDONED);
+            return;
+        }
+        feed_all(lane);
+        queue_wait_room(lane->exits[i]->queue, pipe->give_up_fd, ROOM_WAIT_MS);
+    }
+}
+
 void lane_kick(struct lane *lane)
 {
-    for (; lane->fed != 0; lane->fed &= lane->fed - 1)
-        queue_kick(lane->exits[__builtin_ctzll(lane->fed)]->queue);
+    for (; lane->fed != 0; lane->fed &= lane->fed - 1) {
+        size_t i = (size_t)__builtin_ctzll(lane->fed);
+        empty_feed(lane, i);
+        queue_kick(lane->exits[i]->queue);
+    }
 }
 
 void lane_kick_sink(struct sink *sink)
@@ -21,25 +81,16 @@ void lane_kick_sink(struct sink *sink)
 
 static void put_into(struct lane *lane, size_t i, const struct msg *msg)
 {
-    struct pipeline *pipe = lane->pipe;
-    struct exit_lane *exit = lane->exits[i];
-    while (!queue_try_put(exit->queue, msg_ref(msg))) {
-        msg_unref(msg);
-        if (!lane->waits) {
-            book_one(lane->pages[i], BOOK_DROPPED);
-            return;
-        }
-        /* the output's thread decides when to give up; here only the end of all waiting counts */
-        if (pipeline_gave_up(pipe, lane->leg, INT64_MAX)) {
-            book_one(lane->pages[i], BOOK_ABANDONED);
-            receipt_abandon(msg->receipt);
-            return;
-        }
-        lane_kick(lane);
-        queue_kick(exit->queue);
-        queue_wait_room(exit->queue, pipe->give_up_fd, ROOM_WAIT_MS);
-    }
+    struct feed *feed = &lane->feeds[i];
+    feed->msgs[feed->n++] = msg_ref(msg);
+    feed->bytes += msg_cost(msg);
     lane->fed |= UINT64_C(1) << i;
+    if (likely(feed->n < feed->max && feed->bytes < feed->max_bytes))
+        return;
+    bool is_large = feed->bytes >= feed->max_bytes;
+    empty_feed(lane, i);
+    if (is_large) /* so that it is taken, and its memory comes back, before the cache forgets it */
+        queue_kick(lane->exits[i]->queue);
 }
 
 /* Further copies of a request ("|x3") are requests of their own: each has an id of its own, made

@@ -20,6 +20,19 @@
 #define WAITING_MSGS 8192
 #define WAITING_BYTES (16 << 20)
 
+/* Messages of a lane for one queue that are handed over together: at the end of a poll(), or when
+ * they are so many or so large. A small queue gets smaller batches, so that they do not overflow
+ * it. */
+#define FEED_MSGS 64
+#define FEED_BYTES (256 * KIB)
+#define FEED_SHARE 8 /* at most this part of a queue */
+
+struct feed {
+    const struct msg *msgs[FEED_MSGS]; /* references */
+    unsigned n, max;
+    size_t bytes, max_bytes;
+};
+
 /* An input and its thread; or the way of an output's answers, in that one's thread. */
 struct lane {
     struct sink sink; /* what the input puts into */
@@ -35,7 +48,8 @@ struct lane {
     struct fates *fates; /* request id -> fates at all outputs */
     struct waiting *waiting; /* early responses; requests whose fate hangs on their response */
     bool waits; /* for room in a full queue; else drops */
-    uint64_t fed; /* bit i: output i got something and was not woken yet */
+    uint64_t fed; /* bit i: output i has something in its feed, or was not woken yet */
+    struct feed *feeds; /* one for each exit */
     size_t n_exits;
     struct exit_lane *exits[MAX_OUTPUTS]; /* of its leg */
     struct books *pages[MAX_OUTPUTS]; /* this thread's page of each one's account */
@@ -118,7 +132,8 @@ void shared_fates_put(struct pipeline *pipe, struct span id, uint64_t fates);
 /* Closes the queues that nothing can come into any more. Any thread; more than once. */
 void answers_close(struct pipeline *pipe, enum pipeline_leg leg);
 
-/* Wakes the outputs that got something: once a batch, not once a message. */
+/* Hands over what was gathered, and wakes the outputs that got something: once a batch, not once a
+ * message. */
 void lane_kick(struct lane *lane);
 
 /* As pipeline_stop(), but only the first call of either does something, and returns true. */

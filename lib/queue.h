@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The queue in front of each output: many inputs put, one output takes. Bounded in messages and in
- * bytes. Lock-free where it matters (ck_ring); eventfds wake whoever sleeps. */
+ * bytes. Taking is lock-free, and costs the two sides a cache line in common only once a batch;
+ * eventfds wake whoever sleeps. */
 #pragma once
 
 #include "lib/base.h"
@@ -8,15 +9,17 @@
 
 struct queue;
 
-/* max_msgs is rounded up to a power of two. A single message larger than max_bytes is taken when
- * the queue is empty, so that nothing is stuck. */
+/* A single message larger than max_bytes is taken when the queue is empty, so that nothing is
+ * stuck.
+ */
 MUST_CHECK int queue_new(struct queue **queuep, size_t max_msgs, size_t max_bytes);
 /* Drops what is left. */
 void queue_free(struct queue *q);
 
-/* Takes msg and returns true, or leaves it with the caller: full. Does not wake the consumer, so
- * that a batch costs one wake-up: call queue_kick() after it. Any thread. */
-MUST_CHECK bool queue_try_put(struct queue *q, const struct msg *msg);
+/* Takes the first of n messages, as many as there is room for, in their order; returns how many.
+ * Those left stay the caller's. Does not wake the consumer, so that a batch costs one wake-up: call
+ * queue_kick() after it. Costs a lock: put batches. Any thread. */
+MUST_CHECK size_t queue_put(struct queue *q, const struct msg *const *msgs, size_t n);
 /* Wakes the consumer if it sleeps. Any thread. */
 void queue_kick(struct queue *q);
 /* Waits until there may be room, cancel_fd is readable, or timeout_ms have passed. Any thread. */

@@ -24,7 +24,7 @@ rm -f "$logs"/*
 fixed=(setarch --addr-no-randomize)
 export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-export TSAN_OPTIONS=suppressions=$PWD/tests/tsan.supp:halt_on_error=1
+export TSAN_OPTIONS=halt_on_error=1
 
 say()
 {

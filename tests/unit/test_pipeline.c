@@ -424,11 +424,20 @@ END_TEST
 static void *produce(void *arg)
 {
     struct queue *q = arg;
+    const struct msg *batch[40];
+    size_t n = 0;
     for (unsigned i = 0; i < 20000; i++) {
-        const struct msg *msg = numbered_request(i);
-        while (!queue_try_put(q, msg))
-            queue_wait_room(q, -1, 100);
-        queue_kick(q);
+        batch[n++] = numbered_request(i);
+        if (n < 1 + i % ARRAY_LEN(batch) && i + 1 < 20000)
+            continue;
+        for (size_t done = 0; done < n;) {
+            size_t taken = queue_put(q, batch + done, n - done);
+            queue_kick(q);
+            done += taken;
+            if (done < n)
+                queue_wait_room(q, -1, 100);
+        }
+        n = 0;
     }
     mem_thread_flush();
     return NULL;
