@@ -172,6 +172,28 @@ def kill_middle(case):
     equal(got.output("output-file")["delivered"], n, "written")
 
 
+@test("connections stay in order over several relays and several workers each, which are killed")
+def in_order(case):
+    n, out = 40_000, case.path("out.gor")
+    centre = Receiver(case, "--output-file", out, "--output-file-append").start()
+    relays = [Receiver(case, "--output-tcp", centre.address, "--output-tcp-workers", "3").start()
+              for _ in range(2)]
+    outputs = [a for relay in relays for a in ("--output-tcp", relay.address)]
+    sender = case.refrain("--input-file", recording(case, "in.gor", n, 8000), *outputs,
+                          "--split-output", "hash:connection", "--output-tcp-workers", "4",
+                          "--output-tcp-sticky", ready=False)
+    for k in range(6):
+        kill_while(relays[k % 2], sender, 1, 0.2, 0.6, k)
+    result = sender.wait(120)
+    shares = [result.output("output-tcp", k)["delivered"] for k in range(2)]
+    equal(sum(shares), n, "acknowledged")
+    check(min(shares) > n // 10, f"one relay has nearly all: {shares}")
+    for relay in relays:
+        relay.refrain.stop()
+    centre.refrain.stop()
+    check_all(names([out]), n)
+
+
 @test("the sender is killed 5 times with a spool: at most 200 ms lost, 0 twice")
 def kill_sender(case):
     out = case.path("out.gor")
