@@ -1,0 +1,197 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What an administrator installs: the layout, the unit, the examples and the manifests; and, with
+REFRAIN_LONG=1 or `full`, the Debian package in a system of its own: installed, used, upgraded and
+purged."""
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+from harness import Skip, check, equal, free_port, main, need, need_root, sh, test, wait_until
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
+LONG = "REFRAIN_LONG" in os.environ or "full" in sys.argv
+if "full" in sys.argv:
+    sys.argv.remove("full")
+EXPOSURE = 2.0  # of systemd-analyze security
+
+
+def source(*names):
+    with open(os.path.join(ROOT, *names), encoding="utf-8") as f:
+        return f.read()
+
+
+def check_config(case, name, text):
+    sh(case.binary, "--config", case.write(name, text), "--check-config")
+
+
+@test("the unit's exposure is at most 2.0, and it may do what capturing needs and no more")
+def unit(case):
+    need("systemd-analyze")
+    text = source("contrib", "systemd", "refrain@.service")
+    path = case.write("refrain@.service", text)
+    done = subprocess.run(["systemd-analyze", "security", "--offline=true", path], check=False,
+                          capture_output=True, text=True, timeout=60)
+    found = re.search(r"exposure level for \S+: ([0-9.]+)", done.stdout)
+    check(found, f"systemd-analyze says: {done.stdout[-300:]}{done.stderr}")
+    check(float(found.group(1)) <= EXPOSURE, f"exposure {found.group(1)}")
+    equal(re.findall(r"^(?:Ambient|Bounding)\w*=(.*)", text, re.M), ["CAP_NET_RAW"], "capabilities")
+    equal(re.findall(r"^CapabilityBoundingSet=(.*)", text, re.M), ["CAP_NET_RAW"], "their bound")
+
+
+@test("the example configurations are good, and differ from one that is not")
+def examples(case):
+    for name in ("record.conf", "replay.conf"):
+        check_config(case, name, source("contrib", "examples", name))
+    case.refuse("--config", case.write("bad.conf", "input-rew = :80\n"), "--check-config", status=2,
+                words=["bad.conf:1", "input-rew"])
+
+
+def arguments(manifest):
+    """The args of the container refrain, as they stand: a list of "- --option=value"."""
+    return re.findall(r"^ +- (--\S+)$", manifest, re.M)
+
+
+@test("the manifests' options are good, and they ask for NET_RAW alone, as no root")
+def manifests(case):
+    for name in ("sidecar.yaml", "daemonset.yaml"):
+        text = source("contrib", "kubernetes", name)
+        args = arguments(text)
+        check(len(args) >= 4, f"{name}: {args}")
+        sh(case.binary, *args, "--check-config")
+        equal(re.findall(r"(?:add|drop): (.*)", text), ["[ALL]", "[NET_RAW]"], f"{name}: capabilities")
+        for line in ("runAsNonRoot: true", "readOnlyRootFilesystem: true", "type: RuntimeDefault"):
+            check(line in text, f"{name}: no {line}")
+
+
+class Chroot:
+    """A Debian of its own, with what the package depends on."""
+
+    def __init__(self, folder):
+        self.root = folder
+
+    def run(self, *command, timeout=120):
+        return sh("chroot", self.root, "env", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
+                  "DEBIAN_FRONTEND=noninteractive", *command, timeout=timeout)
+
+    def has(self, path):
+        return os.path.lexists(self.root + path)
+
+    def install(self, deb):
+        shutil.copy(deb, f"{self.root}/tmp/package.deb")
+        self.run("dpkg", "-i", "/tmp/package.deb")
+
+
+def build_packages(folder):
+    """The package, and the same with a higher version, for an upgrade."""
+    tree = f"{folder}/tree"
+    os.mkdir(tree)
+    files = sh("git", "-c", f"safe.directory={ROOT}", "-C", ROOT, "ls-files")
+    subprocess.run(["tar", "-C", ROOT, "-c", "-T", "-", "-f", f"{folder}/tree.tar"], check=True,
+                   input=files.encode(), timeout=60)
+    sh("tar", "-C", tree, "-xf", f"{folder}/tree.tar")
+    debs = []
+    for version in ("0.1.0", "0.1.1~test1"):
+        if debs:
+            subprocess.run(["sed", "-i", f"1s/(.*)/({version})/", f"{tree}/debian/changelog"],
+                           check=True)
+        sh("env", "-C", tree, "dpkg-buildpackage", "-us", "-uc", "-b", *(["-nc"] if debs else []),
+           timeout=900)
+        debs.append(f"{folder}/refrain_{version}_{sh('dpkg', '--print-architecture').strip()}.deb")
+    return debs
+
+
+def make_system():
+    """While the archive can be reached: packages, and a chroot with what they depend on."""
+    if not LONG or os.geteuid() != 0:
+        return
+    need("debootstrap", "dpkg-buildpackage", "lintian")
+    folder = os.environ["REFRAIN_PACKAGES"] = tempfile.mkdtemp(prefix="refrain-package-")
+    debs = build_packages(folder)
+    depends = re.sub(r"\([^)]*\)", "", sh("dpkg-deb", "-f", debs[0], "Depends"))
+    needed = [d.split("|")[0].strip() for d in depends.split(",")]
+    # nothing is started in there: the part of systemd that makes users will do
+    needed = [d.replace("systemd", "systemd-standalone-sysusers") for d in needed]
+    sh("debootstrap", "--variant=minbase", "--include=" + ",".join([*needed, "curl",
+                                                                    "python3-minimal"]),
+       "bookworm", f"{folder}/root", timeout=900)
+
+
+def long_test(sentence):
+    return test(sentence) if LONG else lambda function: function
+
+
+def packages():
+    need_root()
+    folder = os.environ.get("REFRAIN_PACKAGES", "")
+    if not os.path.isdir(f"{folder}/root"):
+        raise Skip("no chroot could be made")
+    debs = sorted(n for n in os.listdir(folder) if n.startswith("refrain_") and n.endswith(".deb"))
+    return Chroot(f"{folder}/root"), [f"{folder}/{n}" for n in debs], folder
+
+
+@long_test("lintian finds no error in the package")
+def lintian(_case):
+    _, debs, folder = packages()
+    changes = [n for n in os.listdir(folder) if n.endswith(".changes")]
+    done = subprocess.run(["lintian", "--fail-on", "error", f"{folder}/{changes[0]}"], check=False,
+                          capture_output=True, text=True, timeout=300)
+    equal(done.returncode, 0, f"lintian: {done.stdout}")
+    check(len(debs) == 2, f"packages: {debs}")
+
+
+@long_test("installed, it records as its own user; upgraded, it keeps what is there; purged, it is gone")
+def life_of_a_package(case):
+    chroot, debs, _ = packages()
+    chroot.install(debs[0])
+    check("refrain:x:" in chroot.run("cat", "/etc/passwd"), "no user refrain")
+    for path in ("/usr/bin/refrain", "/lib/systemd/system/refrain@.service",
+                 "/usr/share/man/man1/refrain.1.gz", "/usr/share/man/man7/refrain-operate.7.gz",
+                 "/usr/share/bash-completion/completions/refrain", "/etc/refrain"):
+        check(chroot.has(path) or chroot.has("/usr" + path), f"no {path}")
+    for point in ("proc", "dev"):
+        sh("mount", "--rbind", f"/{point}", f"{chroot.root}/{point}")
+        case.on_exit(sh, "umount", "-l", f"{chroot.root}/{point}")
+    chroot.run("install", "-d", "-o", "refrain", "-g", "refrain", "-m", "0700", "/var/lib/refrain")
+    port = free_port()
+    with open(f"{chroot.root}/etc/refrain/record.conf", "w", encoding="ascii") as f:
+        f.write(source("contrib", "examples", "record.conf").replace("8080", str(port)))
+    case.spawn("chroot", chroot.root, "python3", "-m", "http.server", str(port))
+    record(case, chroot, port)
+    recordings = os.listdir(f"{chroot.root}/var/lib/refrain")
+    equal(len(recordings), 1, f"recordings: {recordings}")
+    chroot.install(debs[1])
+    check("0.1.1" in chroot.run("dpkg-query", "-W", "refrain"), "not upgraded")
+    check("20" in chroot.run("refrain", "stat", f"/var/lib/refrain/{recordings[0]}"), "recording")
+    check(chroot.has("/etc/refrain/record.conf"), "the upgrade took the configuration")
+    chroot.run("dpkg", "--purge", "refrain")
+    for path in ("/usr/bin/refrain", "/usr/share/doc/refrain", "/lib/systemd/system/refrain@.service"):
+        check(not chroot.has(path), f"{path} is left")
+    check(chroot.has(f"/var/lib/refrain/{recordings[0]}"), "recordings are not the package's")
+
+
+def record(case, chroot, port):
+    """Twenty requests, recorded as the unit does it: by the user refrain with CAP_NET_RAW alone."""
+    uid, gid = (chroot.run("id", flag, "refrain").strip() for flag in ("-u", "-g"))
+    log = case.path("record.log")
+    with open(log, "wb") as f:
+        recorder = case.spawn(
+            "chroot", chroot.root, "setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups",
+            "--inh-caps=-all,+net_raw", "--ambient-caps=-all,+net_raw", "--bounding-set=-all,+net_raw",
+            "--no-new-privs", "/usr/bin/refrain", "--config", "/etc/refrain/record.conf", stderr=f)
+    wait_until(lambda: b"listening on" in open(log, "rb").read(), lambda: open(log).read())
+    for n in range(20):
+        chroot.run("curl", "-s", "-o", "/dev/null", f"http://127.0.0.1:{port}/{n}")
+    recorder.terminate()
+    equal(recorder.wait(20), 0, f"the recorder's status: {open(log).read()}")
+
+
+if __name__ == "__main__":
+    try:
+        main(make_system)
+    finally:
+        if "REFRAIN_PACKAGES" in os.environ:
+            shutil.rmtree(os.environ["REFRAIN_PACKAGES"], True)
