@@ -58,6 +58,7 @@ struct raw {
     struct decoder *decoder;
     struct reassembly *reassembly;
     int stop_fd;
+    struct shed *shed; /* NULL: nothing is left out */
     struct raw *first; /* of those that share a device: speaks for all; may be this one */
     atomic_bool heard; /* of the first: a packet came to any, or the silence was told */
     unsigned n_workers;
@@ -150,6 +151,7 @@ static int make_parts(struct raw *raw, const struct raw_address *address, struct
         .expire_ns = is_binary && !options_given(options, "input-raw-expire")
                          ? BINARY_EXPIRE_NS
                          : options_duration_ns(options, "input-raw-expire"),
+        .shed = address->is_file ? NULL : raw->shed,
         .seed = address->is_file ? 0 : hash_random_seed(),
         .sink = &raw->own,
         .books = raw->books,
@@ -183,6 +185,7 @@ static struct raw *raw_new(const struct input_args *args, bool is_file)
     raw->options = args->options;
     raw->real_ip = options_string(args->options, "input-raw-realip-header");
     raw->stop_fd = args->stop_fd;
+    raw->shed = args->shed;
     raw->n_workers = args->n_workers > 0 ? args->n_workers : 1;
     raw->first = args->first ? container_of(args->first, struct raw, base) : raw;
     struct raw_report *report = &raw->first->report;
@@ -289,9 +292,8 @@ static int dispatch(struct raw *raw, int n)
 
 /* Nothing came: tells a person once, and lets time go on for what waits. The packets' clock need
  * not be ours (--input-raw-timestamp-type), but it goes as fast. */
-static void be_idle(struct raw *raw)
+static void be_idle(struct raw *raw, int64_t now_ns)
 {
-    int64_t now_ns = clock_mono_ns();
     int64_t delay_ns = RING_DELAY_NS + raw->source.delay_ms * NS_PER_MS;
     if (raw->last_ts_ns != 0)
         reassembly_tick(raw->reassembly, raw->last_ts_ns + (now_ns - raw->last_seen_ns) - delay_ns);
@@ -311,13 +313,16 @@ static int poll_live(struct raw *raw, int timeout_ms, struct err *err)
         poll(fds, ARRAY_LEN(fds), timeout_ms);
         n = dispatch(raw, BATCH);
     }
+    int64_t now_ns = clock_mono_ns();
     if (n > 0) {
         if (unlikely(!atomic_load_explicit(&raw->first->heard, memory_order_relaxed)))
             atomic_store(&raw->first->heard, true);
-        raw->last_seen_ns = clock_mono_ns();
+        raw->last_seen_ns = now_ns;
     }
     if (n == 0)
-        be_idle(raw);
+        be_idle(raw, now_ns);
+    if (raw->shed)
+        shed_tick(raw->shed, now_ns);
     if (n >= 0 || n == PCAP_ERROR_BREAK)
         return INPUT_MORE;
     return err_failure(err, "input-raw: capturing on %s has ended: %s", raw->source.name,

@@ -12,6 +12,7 @@
 #include "cmd/explain.h"
 #include "cmd/fail_on.h"
 #include "cmd/help.h"
+#include "cmd/host.h"
 #include "cmd/options.h"
 #include "cmd/options_table.h"
 #include "cmd/registry.h"
@@ -141,6 +142,8 @@ static int run_with_options(const struct options *options, int argc, char **argv
     if (options_bool(options, "dump-config"))
         return dump_config(options);
     if (fail_on_check(options, &err) < 0)
+        return tell(&err);
+    if (host_apply(options, &err) < 0) /* before there are threads */
         return tell(&err);
     if (control_init(&err) < 0)
         return tell(&err);

@@ -67,6 +67,8 @@ static const struct term packets[] = {
     {BOOK_INTERFACE_DROPS, "lost by the network card"},
     {BOOK_UNSEEN_BYTES, "bytes acknowledged but never seen"},
     {BOOK_HOLE_BYTES, "bytes never seen in the midst of others"},
+    {BOOK_FLOWS_SHED, "connections left out (--max-cpu)"},
+    {BOOK_SEGMENTS_SHED, "segments of such"},
 };
 static const struct term requests[] = {
     {BOOK_REQ_STARTED, "requests"},         {BOOK_REQ_COMPLETE, "complete"},

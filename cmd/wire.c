@@ -36,6 +36,7 @@ struct wiring {
     struct wanted_outputs outputs;
     struct output *opened[ROUTE_OUTPUTS_MAX]; /* as wanted; the pipeline's */
     struct comparing comparing;
+    struct shed *shed; /* --max-cpu; NULL: no limit */
 };
 
 /* One of args->n_workers; the first one makes args->first. */
@@ -72,6 +73,7 @@ static int open_workers(struct wiring *w, const struct wanted_input *wanted,
         .n_addresses = wanted->n,
         .options = w->options,
         .playing = account_playing(account),
+        .shed = w->shed,
         .stop_fd = pipeline_stop_fd(w->pipe),
     };
     args.n_workers = wanted->ops->workers ? wanted->ops->workers(&args) : 1;
@@ -267,6 +269,17 @@ static enum when_full parse_when_full(const char *text)
     return strcmp(text, "block") == 0 ? WHEN_FULL_BLOCK : WHEN_FULL_AUTO;
 }
 
+static int open_shed(struct wiring *w)
+{
+    if (!options_given(w->options, "max-cpu"))
+        return 0;
+    w->shed = mem_zalloc(MEM_OTHER, sizeof(*w->shed));
+    if (!w->shed)
+        return err_sys(w->err, ENOMEM, "--max-cpu");
+    shed_init(w->shed, options_share(w->options, "max-cpu"));
+    return 0;
+}
+
 static int open_all(struct wiring *w)
 {
     struct pipeline_config config = {
@@ -282,6 +295,8 @@ static int open_all(struct wiring *w)
     struct input *back = NULL;
     struct books *back_books = NULL;
     int r = pipeline_new(&w->pipe, &config, w->err);
+    if (r == 0)
+        r = open_shed(w);
     if (r == 0 && has_middleware(w))
         r = open_middleware(w, &back, &back_books);
     if (r == 0)
@@ -314,13 +329,15 @@ int wire(struct wired *wired, struct ledger *ledger, const struct options *optio
         r = open_all(w);
     if (r == 0) {
         wanted_tell_shares(&w->outputs);
-        *wired = (struct wired){.pipe = w->pipe, .comparison = w->comparing.comparison};
+        *wired =
+            (struct wired){.pipe = w->pipe, .comparison = w->comparing.comparison, .shed = w->shed};
     } else {
         for (size_t i = 0; i < w->n_inputs; i++)
             if (w->inputs[i].in)
                 w->inputs[i].in->ops->close(w->inputs[i].in);
         pipeline_free(w->pipe);
         comparison_free(w->comparing.comparison);
+        mem_free(w->shed);
     }
     mem_free(w);
     return r;
@@ -330,4 +347,5 @@ void wired_free(struct wired *wired)
 {
     pipeline_free(wired->pipe);
     comparison_free(wired->comparison);
+    mem_free(wired->shed);
 }

@@ -12,6 +12,7 @@
 struct wired {
     struct pipeline *pipe;
     struct comparison *comparison; /* of answers; NULL: not asked for */
+    struct shed *shed; /* what the inputs ask; NULL: no limit */
 };
 
 /* A pipeline ready to start, its accounts in ledger. options and ledger must outlive it. Main

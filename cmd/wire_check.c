@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "cmd/fail_on.h"
+#include "cmd/host.h"
 #include "cmd/registry.h"
 #include "cmd/wire_compare.h"
 #include "config.h"
@@ -25,6 +26,8 @@ int wire_read(struct wanted_inputs *inputs, struct wanted_outputs *outputs,
               const struct options *options, struct err *err)
 {
     int r = check_kafka(options, err);
+    if (r == 0)
+        r = host_check(options, err);
     if (r == 0)
         r = wanted_inputs_read(inputs, options, err);
     if (r == 0)

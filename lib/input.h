@@ -11,6 +11,7 @@
 #include "lib/err.h"
 #include "lib/ledger.h"
 #include "lib/options.h"
+#include "lib/shed.h"
 #include "lib/sink.h"
 
 /* What an input is opened with. All pointers are borrowed; addresses only until open() returns, the
@@ -22,6 +23,7 @@ struct input_args {
     const struct options *options;
     struct books *books; /* the input's page */
     struct playing *playing; /* of its account; NULL: nobody asks */
+    struct shed *shed; /* what a live input is to leave out (lib/shed.h); NULL: nothing */
     int stop_fd; /* readable when the program is about to stop; never read from it */
     unsigned worker, n_workers; /* this is the one of that number among so many; 0: it is alone */
     struct input *first; /* number 0 of them, which outlives the threads of all; NULL: this is it */

@@ -75,7 +75,7 @@ static uint64_t endpoint_hash(const struct flow_table *t, const struct endpoint 
 }
 
 /* A sum, so that both directions have one hash. */
-static uint64_t flow_hash(const struct flow_table *t, const struct segment *s)
+uint64_t flow_hash(const struct flow_table *t, const struct segment *s)
 {
     return hash_mix(endpoint_hash(t, &s->src) + endpoint_hash(t, &s->dst), s->scope ^ t->seed);
 }

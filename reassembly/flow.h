@@ -76,6 +76,8 @@ void flow_table_free(struct flow_table *t);
 
 /* The flow of these endpoints, whichever end src is; NULL: none. */
 struct flow *flow_find(struct flow_table *t, const struct segment *segment);
+/* flow.hash of these endpoints: the same in both directions. */
+uint64_t flow_hash(const struct flow_table *t, const struct segment *segment);
 /* A new one in list ACTIVE; NULL: no memory. */
 struct flow *flow_add(struct flow_table *t, const struct segment *segment, bool from_client);
 /* Takes it out of the table and all lists, and frees it. */

@@ -11,6 +11,7 @@
 #include "reassembly/conv.h"
 #include "reassembly/flow.h"
 #include "reassembly/hunt.h"
+#include "reassembly/pending.h"
 
 #define DEFAULT_MAX_BODY (128 * MIB)
 #define DEFAULT_MAX_MEMORY (256 * MIB)
@@ -332,6 +333,33 @@ static void feed(struct reassembly *r, struct flow *f, const struct segment *s, 
         check_hole(r, f, s->ts_ns);
 }
 
+/* Nothing of a message has been seen that was not given away: a request and its response are taken
+ * or left together. */
+static bool is_between_messages(const struct flow *f)
+{
+    for (int dir = TO_SERVER; dir <= TO_CLIENT; dir++)
+        if (f->half[dir].partial || pieces_wait(&f->half[dir].stream.pieces))
+            return false;
+    return !f->pending || !pending_first(f->pending);
+}
+
+/* Is the segment's connection to be left out? One that is followed until now ends where no message
+ * is in progress; f is gone then. */
+static bool is_shed(struct reassembly *r, struct flow *f, const struct segment *s)
+{
+    struct shed *shed = r->env.config.shed;
+    bool begins = (s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+    if (!f && shed_admits(shed, flow_hash(r->table, s), begins))
+        return false;
+    if (f && (shed_keeps(shed, f->hash) || f->list == FLOW_CLOSED || !is_between_messages(f)))
+        return false;
+    if (f)
+        forget(r, f);
+    if (f || begins)
+        book_one(r->env.config.books, BOOK_FLOWS_SHED);
+    return true;
+}
+
 void reassembly_segment(struct reassembly *r, const struct segment *s)
 {
     const struct reassembly_config *config = &r->env.config;
@@ -339,7 +367,6 @@ void reassembly_segment(struct reassembly *r, const struct segment *s)
         book_one(config->books, BOOK_SKIPPED_PORT);
         return;
     }
-    book_one(config->books, BOOK_SEGMENTS);
     if (!r->seeded) {
         r->seeded = true;
         r->env.next_id = (uint32_t)hash_mix((uint64_t)s->ts_ns, 0);
@@ -351,6 +378,11 @@ void reassembly_segment(struct reassembly *r, const struct segment *s)
         forget(r, f);
         f = NULL;
     }
+    if (config->shed && shed_is_active(config->shed) && is_shed(r, f, s)) {
+        book_one(config->books, BOOK_SEGMENTS_SHED);
+        return;
+    }
+    book_one(config->books, BOOK_SEGMENTS);
     if (!f)
         f = open_flow(r, s);
     if (!f)

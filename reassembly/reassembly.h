@@ -9,6 +9,7 @@
 
 #include "lib/base.h"
 #include "lib/ledger.h"
+#include "lib/shed.h"
 #include "lib/sink.h"
 #include "reassembly/segment.h"
 
@@ -27,6 +28,7 @@ struct reassembly_config {
                           0: 60 s. A response is waited for ten times as long. */
     int64_t gap_ns; /* a hole is waited for so long when no ACK tells; 0: 3 s */
     uint64_t seed; /* of the flow hash: secret in production, fixed in tests */
+    struct shed *shed; /* says which connections to leave out; NULL: none. Borrowed */
     struct sink *sink; /* takes the messages. Borrowed */
     struct books *books; /* borrowed */
 };

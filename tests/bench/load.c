@@ -182,5 +182,8 @@ int main(int argc, char **argv)
         open_connection(&load, &load.all[i], (uint16_t)atoi(argv[1]));
     run(&load);
     print(&load);
+    free(load.all);
+    free(load.idle);
+    free(load.latency_ns);
     return EXIT_SUCCESS;
 }
