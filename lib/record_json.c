@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Writing a message as JSON. Escapes are those of Go's encoder, so that gor's own bytes come out
- * where gor has the key. */
+/* Writing a message as JSON: gor's own bytes come out where gor has the key. */
 #include "lib/record_json.h"
 
 #include <errno.h>
@@ -11,113 +10,35 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/json_text.h"
 #include "lib/mem.h"
 #include "lib/utf8.h"
 
 struct writer {
-    struct buf *out;
-    int r; /* the first error; nothing is written behind it */
+    struct json_text json;
     const struct msg *msg;
     struct span head, body;
 };
-
-static void put(struct writer *w, struct span s)
-{
-    if (w->r == 0)
-        w->r = buf_append(w->out, s.ptr, s.len);
-}
-
-static void put_text(struct writer *w, const char *text)
-{
-    put(w, span_str(text));
-}
-
-/* One character of a string: its length in s; nothing of it is written when it stands as it is. */
-static size_t put_escape(struct writer *w, struct span s, bool *as_it_is)
-{
-    static const char shorts[] = "\"\\\n\r\t";
-    static const char *const escapes[] = {"\\\"", "\\\\", "\\n", "\\r", "\\t"};
-    uint8_t c = s.ptr[0];
-    size_t len = utf8_len(s);
-    const char *found = c ? strchr(shorts, c) : NULL;
-    char text[8];
-    *as_it_is = false;
-    if (found) {
-        put_text(w, escapes[found - shorts]);
-    } else if (c < 0x20 || c == '<' || c == '>' || c == '&') {
-        snprintf(text, sizeof(text), "\\u%04x", c);
-        put_text(w, text);
-    } else if (len == 0) {
-        put_text(w, "\\ufffd");
-    } else if (len == 3 && c == 0xe2 && s.ptr[1] == 0x80 && (s.ptr[2] & 0xfe) == 0xa8) {
-        put_text(w, s.ptr[2] == 0xa8 ? "\\u2028" : "\\u2029");
-    } else {
-        *as_it_is = true;
-    }
-    return len > 0 ? len : 1;
-}
-
-/* The inside of a string. */
-static void put_escaped(struct writer *w, struct span s)
-{
-    size_t kept = 0, at = 0;
-    while (at < s.len && w->r == 0) {
-        uint8_t c = s.ptr[at];
-        if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\' && c != '<' && c != '>' && c != '&') {
-            at++;
-            continue;
-        }
-        /* what came before goes out first */
-        put(w, span_of(s.ptr + kept, at - kept));
-        bool as_it_is;
-        size_t len = put_escape(w, span_from(s, at), &as_it_is);
-        kept = as_it_is ? at : at + len;
-        at += len;
-    }
-    put(w, span_from(s, kept));
-}
-
-static void put_string(struct writer *w, struct span s)
-{
-    put_text(w, "\"");
-    put_escaped(w, s);
-    put_text(w, "\"");
-}
-
-static void put_key(struct writer *w, const char *key)
-{
-    if (buf_span(w->out).ptr[buf_span(w->out).len - 1] != '{')
-        put_text(w, ",");
-    put_text(w, "\"");
-    put_text(w, key);
-    put_text(w, "\":");
-}
-
-static void put_pair(struct writer *w, const char *key, struct span value)
-{
-    put_key(w, key);
-    put_string(w, value);
-}
 
 static void put_number(struct writer *w, const char *key, int64_t n)
 {
     char text[24];
     snprintf(text, sizeof(text), "%" PRId64, n);
-    put_pair(w, key, span_str(text));
+    json_put_pair(&w->json, key, span_str(text));
 }
 
 static void put_base64(struct writer *w, struct span s)
 {
     size_t len = (s.len + 2) / 3 * 4;
-    put_text(w, "\"");
-    if (w->r == 0)
-        w->r = len < INT_MAX ? buf_reserve(w->out, len + 1) : -ENOBUFS;
-    if (w->r == 0 && s.len > 0) {
-        int n = EVP_EncodeBlock(buf_tail(w->out), s.ptr, (int)s.len);
+    json_put_raw(&w->json, "\"");
+    if (w->json.r == 0)
+        w->json.r = len < INT_MAX ? buf_reserve(w->json.out, len + 1) : -ENOBUFS;
+    if (w->json.r == 0 && s.len > 0) {
+        int n = EVP_EncodeBlock(buf_tail(w->json.out), s.ptr, (int)s.len);
         assert(n >= 0 && (size_t)n == len);
-        buf_commit(w->out, len);
+        buf_commit(w->json.out, len);
     }
-    put_text(w, "\"");
+    json_put_raw(&w->json, "\"");
 }
 
 /* --- gor's object of header fields --- */
@@ -146,29 +67,29 @@ static int compare_fields(const void *a, const void *b)
 
 static void put_name(struct writer *w, struct span name)
 {
-    put_text(w, "\"");
+    json_put_raw(&w->json, "\"");
     for (size_t i = 0; i < name.len; i++) {
         uint8_t c = canonical(name, i);
-        put_escaped(w, span_of(&c, 1));
+        json_put_escaped(&w->json, span_of(&c, 1));
     }
-    put_text(w, "\":\"");
+    json_put_raw(&w->json, "\":\"");
 }
 
 static void put_sorted(struct writer *w, const struct http_field *fields, size_t n)
 {
-    put_key(w, "Req_Headers");
-    put_text(w, "{");
+    json_put_key(&w->json, "Req_Headers");
+    json_put_raw(&w->json, "{");
     for (size_t i = 0; i < n; i++) {
         bool again = i > 0 && span_eq_nocase(fields[i].name, fields[i - 1].name);
         if (again) {
-            put_text(w, ", ");
+            json_put_raw(&w->json, ", ");
         } else {
-            put_text(w, i > 0 ? "\"," : "");
+            json_put_raw(&w->json, i > 0 ? "\"," : "");
             put_name(w, fields[i].name);
         }
-        put_escaped(w, fields[i].value);
+        json_put_escaped(&w->json, fields[i].value);
     }
-    put_text(w, "\"}");
+    json_put_raw(&w->json, "\"}");
 }
 
 static void put_headers(struct writer *w)
@@ -178,11 +99,11 @@ static void put_headers(struct writer *w)
     size_t n = 0, pos = w->msg->http.fields_off;
     while (http_field_next(bytes, &w->msg->http, &pos, &field))
         n++;
-    if (n == 0 || w->r < 0)
+    if (n == 0 || w->json.r < 0)
         return;
     struct http_field *fields = mem_alloc(MEM_IO, n * sizeof(*fields));
     if (!fields) {
-        w->r = -ENOMEM;
+        w->json.r = -ENOMEM;
         return;
     }
     pos = w->msg->http.fields_off;
@@ -242,26 +163,26 @@ static void put_lines(struct writer *w)
     struct span start = first_line(w->head), left = span_from(w->head, start.len + 2), line;
     size_t version = strlen("HTTP/1.1");
     if (w->msg->type == MSG_REQUEST) {
-        put_pair(w, "Req_Proto", span_from(start, start.len - version));
+        json_put_pair(&w->json, "Req_Proto", span_from(start, start.len - version));
     } else {
-        put_pair(w, "Req_Proto", span_of(start.ptr, version));
-        put_pair(w, "Req_Status", span_from(start, version + 1));
+        json_put_pair(&w->json, "Req_Proto", span_of(start.ptr, version));
+        json_put_pair(&w->json, "Req_Status", span_from(start, version + 1));
     }
-    put_key(w, "Req_Lines");
-    put_text(w, "[");
+    json_put_key(&w->json, "Req_Lines");
+    json_put_raw(&w->json, "[");
     for (bool first = true; (line = first_line(left)).len > 0; first = false) {
-        put_text(w, first ? "" : ",");
-        put_string(w, line);
+        json_put_raw(&w->json, first ? "" : ",");
+        json_put_string(&w->json, line);
         left = span_from(left, line.len + 2);
     }
-    put_text(w, "]");
+    json_put_raw(&w->json, "]");
 }
 
 static void put_endpoint(struct writer *w, const char *key, const struct endpoint *e)
 {
     char text[ENDPOINT_TEXT_MAX];
     if (e->family != 0)
-        put_pair(w, key, span_of(text, endpoint_format(text, e)));
+        json_put_pair(&w->json, key, span_of(text, endpoint_format(text, e)));
 }
 
 static void put_extras(struct writer *w, bool coded)
@@ -272,43 +193,43 @@ static void put_extras(struct writer *w, bool coded)
     if (head_is_plain(w)) {
         put_lines(w);
     } else if (w->head.len > 0) {
-        put_key(w, "Req_Head");
+        json_put_key(&w->json, "Req_Head");
         put_base64(w, w->head);
     }
     if (coded) {
-        put_key(w, "Req_Body_Base64");
-        put_text(w, "true");
+        json_put_key(&w->json, "Req_Body_Base64");
+        json_put_raw(&w->json, "true");
     }
 }
 
 int record_json_write(struct buf *out, const struct msg *msg)
 {
-    struct writer w = {.out = out, .msg = msg};
+    struct writer w = {.json = {.out = out}, .msg = msg};
     bool request = msg->type == MSG_REQUEST;
     w.head = span_of(msg->bytes, msg->http.head_len);
     w.body = msg_body(msg);
     bool coded = !utf8_valid(w.body);
-    put_text(&w, "{");
-    if (w.r < 0)
-        return w.r;
-    put_pair(&w, "Req_URL", request ? msg_target(msg) : span_of(NULL, 0));
-    put_pair(&w, "Req_Type", span_of(&msg->type, 1));
-    put_pair(&w, "Req_ID", msg_id(msg));
+    json_put_raw(&w.json, "{");
+    if (w.json.r < 0)
+        return w.json.r;
+    json_put_pair(&w.json, "Req_URL", request ? msg_target(msg) : span_of(NULL, 0));
+    json_put_pair(&w.json, "Req_Type", span_of(&msg->type, 1));
+    json_put_pair(&w.json, "Req_ID", msg_id(msg));
     put_number(&w, "Req_Ts", msg->ts_ns);
-    put_pair(&w, "Req_Method",
-             request ? msg_method(msg)
-                     : span_str(!w.head.len            ? ""
-                                : msg->http.minor == 0 ? "HTTP/1.0"
-                                                       : "HTTP/1.1"));
+    json_put_pair(&w.json, "Req_Method",
+                  request ? msg_method(msg)
+                          : span_str(!w.head.len            ? ""
+                                     : msg->http.minor == 0 ? "HTTP/1.0"
+                                                            : "HTTP/1.1"));
     if (w.body.len > 0) {
-        put_key(&w, "Req_Body");
+        json_put_key(&w.json, "Req_Body");
         if (coded)
             put_base64(&w, w.body);
         else
-            put_string(&w, w.body);
+            json_put_string(&w.json, w.body);
     }
     put_headers(&w);
     put_extras(&w, coded);
-    put_text(&w, "}");
-    return w.r;
+    json_put_raw(&w.json, "}");
+    return w.json.r;
 }
