@@ -5,16 +5,13 @@ once, by tests/kafka/pom.xml, into ~/.cache/refrain. It looks twice a second for
 days, as usual) lets it delete: nothing of what the tests write may be as old as it was recorded."""
 import atexit
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 
+import maven
 import rdkafka
-from harness import Case, Failure, Skip, free_port, is_listening, need, read_text, sh, wait_until
+from harness import Case, Failure, free_port, is_listening, need, read_text, sh, wait_until
 
-POM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "kafka", "pom.xml")
-CACHE = os.environ.get("REFRAIN_CACHE", os.path.expanduser("~/.cache/refrain"))
 JAVA = ["java", "-Xmx256m", "-Xms64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]
 CLUSTER = "cmVmcmFpbi10ZXN0cy0wMQ"  # any 16 bytes in base64
 USER, PASSWORD = "refrain", "s3cret-of-the-tests"
@@ -58,32 +55,8 @@ broker.session.timeout.ms=2000
 
 
 def fetch_jars():
-    """The folder with the broker's jars. Skips where they are not and cannot be had."""
-    need("java")
-    folder = os.path.join(CACHE, "kafka-3.9.1")
-    if os.path.isdir(folder):
-        return folder
-    need("mvn")
-    os.makedirs(CACHE, exist_ok=True)
-    fresh = tempfile.mkdtemp(prefix="kafka-", dir=CACHE)
-    try:
-        done = subprocess.run(
-            ["mvn", "-q", "-B", "-f", POM, f"-Dmaven.repo.local={CACHE}/m2",
-             "dependency:copy-dependencies", f"-DoutputDirectory={fresh}/jars",
-             "-DincludeScope=runtime"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, timeout=250, check=False)
-        if done.returncode != 0:
-            last = (done.stdout.strip().splitlines() or ["no word"])[-1]
-            raise Skip(f"Maven Central cannot be reached: {last[:200]}")
-        os.rename(f"{fresh}/jars", folder)
-    except subprocess.TimeoutExpired:
-        raise Skip("Maven Central does not answer") from None
-    except OSError:  # another test was quicker
-        if not os.path.isdir(folder):
-            raise
-    finally:
-        shutil.rmtree(fresh, True)
-    return folder
+    """The folder with the broker's jars."""
+    return maven.fetch_jars("kafka", "3.9.1")
 
 
 def make_certificates(folder):
