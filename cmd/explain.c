@@ -139,7 +139,8 @@ static void tell_sent(struct explain *x, struct place *place, const struct msg *
         return;
     }
     place->sent++;
-    printf("  %s: sent", place->label);
+    bool answer = x->wanted.wanted[place - x->places].ops->documents;
+    printf("  %s: %s", place->label, answer ? "its answer, when it is replayed" : "sent");
     printf(copies > 1 ? " %u times\n" : "\n", copies);
     x->indent = "    ";
     x->prefix = "to";

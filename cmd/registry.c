@@ -15,19 +15,20 @@ const struct input_ops *const registry_inputs[] = {
 };
 
 const struct output_ops *const registry_outputs[] = {
-    &output_stdout, &output_null,
+    &output_stdout,  &output_null,
     &output_tcp,
 #if HAVE_HTTP
     &output_ws,
 #endif
     &output_file,
 #if HAVE_HTTP
-    &output_http,   &output_baseline,
+    &output_http,    &output_baseline,
+    &output_elastic,
 #endif
 #if HAVE_KAFKA
     &output_kafka,
 #endif
-    &output_binary, NULL,
+    &output_binary,  NULL,
 };
 
 const struct filter_ops *const registry_filters[] = {

@@ -195,8 +195,8 @@ int wanted_read(struct wanted_outputs *all, const struct options *options, struc
         rc = read_split(&r);
     if (rc == 0)
         rc = read_among(&r);
-    for (size_t i = 0; i < all->n; i++) /* the baseline is asked whatever the target is */
-        all->wanted[i].aside |= all->wanted[i].ops->baseline;
+    for (size_t i = 0; i < all->n; i++) /* they get theirs whatever the target is */
+        all->wanted[i].aside |= all->wanted[i].ops->baseline || all->wanted[i].ops->documents;
     for (size_t i = 0; i < all->n && rc == 0; i++)
         rc = read_limit(&r, &all->wanted[i]);
     return rc == 0 ? check_weights(&r) : rc;
@@ -207,6 +207,8 @@ void wanted_tell_shares(const struct wanted_outputs *all)
     for (size_t i = 0; i < all->n && all->split; i++) {
         const struct wanted *wanted = &all->wanted[i];
         char label[LABEL_MAX];
+        if (wanted->ops->documents)
+            continue;
         wanted_label(label, sizeof(label), wanted->ops->option, wanted->value);
         log_info(NULL, "%s%s%s gets %.4g %% of the requests", label, wanted->name[0] ? " " : "",
                  wanted->name,

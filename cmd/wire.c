@@ -150,9 +150,18 @@ static int open_output(struct wiring *w, const struct wanted *wanted, struct out
     return r;
 }
 
-static bool wants_answers(const struct wiring *w)
+/* Who wants answers: those that look at all of them, and those that look at their heads. */
+static bool wants_bodies(const struct wiring *w)
 {
     return w->comparing.out || options_bool(w->options, "output-http-track-response");
+}
+
+static bool wants_documents(const struct wiring *w)
+{
+    bool wants = false;
+    for (size_t i = 0; i < w->outputs.n; i++)
+        wants |= w->outputs.wanted[i].ops->documents;
+    return wants;
 }
 
 /* What is answered is redacted and decoded as what was recorded. */
@@ -164,12 +173,14 @@ static int track_answers(struct wiring *w, const struct wanted *wanted, struct o
     struct books *books = account ? account_page(account) : NULL;
     struct answer_rules rules = {
         .to_all = !wanted->ops->baseline && options_bool(w->options, "output-http-track-response"),
-        .max_len = options_size(w->options, "output-http-response-buffer"),
+        .max_len = wants_bodies(w) ? options_size(w->options, "output-http-response-buffer")
+                                   : HTTP_MAX_HEAD,
     };
     if (!books)
         return err_sys(w->err, ENOMEM, "%s", label);
     const struct filter_ops *filters[REGISTRY_FILTERS_MAX];
-    size_t n = registry_filters_of(1U << FILTER_REDACT | 1U << FILTER_DECODE, filters);
+    unsigned stages = 1U << FILTER_REDACT | (wants_bodies(w) ? 1U << FILTER_DECODE : 0);
+    size_t n = registry_filters_of(stages, filters);
     int r = filter_chain_new(&rules.chain, filters, n, w->options, w->err);
     if (r < 0)
         return r;
@@ -190,7 +201,7 @@ static int open_outputs(struct wiring *w)
     if (r == 0 && wire_compare_wanted(w->options, all))
         r = wire_compare(&w->comparing, w->pipe, w->ledger, w->options, all, w->err);
     for (size_t i = 0; i < all->n && r == 0; i++)
-        if (all->wanted[i].ops->answers && wants_answers(w))
+        if (all->wanted[i].ops->answers && (wants_bodies(w) || wants_documents(w)))
             r = track_answers(w, &all->wanted[i], w->opened[i]);
     return r;
 }

@@ -22,6 +22,22 @@ static int check_kafka(const struct options *options, struct err *err)
     return 0;
 }
 
+/* What is stored are answers: somebody must get some. */
+static int check_documents(const struct wanted_outputs *outputs, struct err *err)
+{
+    const struct output_ops *documents = NULL;
+    bool target = false;
+    for (size_t i = 0; i < outputs->n; i++) {
+        const struct output_ops *ops = outputs->wanted[i].ops;
+        target |= ops->answers && !ops->baseline;
+        documents = ops->documents ? ops : documents;
+    }
+    if (!documents || target)
+        return 0;
+    return err_usage(err, "--%s: there is no --output-http whose answers could be stored",
+                     documents->option);
+}
+
 int wire_read(struct wanted_inputs *inputs, struct wanted_outputs *outputs,
               const struct options *options, struct err *err)
 {
@@ -40,7 +56,7 @@ int wire_read(struct wanted_inputs *inputs, struct wanted_outputs *outputs,
     if (outputs->n == 0)
         return err_usage(err, "nowhere to write: give an output, e.g. --output-stdout or "
                               "--output-file requests.gor (see --help)");
-    return 0;
+    return check_documents(outputs, err);
 }
 
 /* Its conditions and changes. */

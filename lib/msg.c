@@ -35,8 +35,20 @@ struct msg *msg_like(const struct msg *msg, size_t cap)
     memcpy(copy, msg, sizeof(*copy));
     atomic_init(&copy->refs, 1);
     (void)receipt_ref(copy->receipt);
+    if (copy->request) /* which other messages may hold that other threads copy: not msg_ref() */
+        atomic_fetch_add_explicit((atomic_uint *)&copy->request->refs, 1, memory_order_relaxed);
     copy->len = 0;
     return copy;
+}
+
+struct msg *msg_head(const struct msg *msg)
+{
+    struct msg *head = msg_like(msg, msg->http.head_len);
+    if (!head)
+        return NULL;
+    memcpy(head->bytes, msg->bytes, msg->http.head_len);
+    head->len = msg->http.head_len;
+    return head;
 }
 
 const struct msg *msg_ref(const struct msg *msg)
@@ -60,6 +72,7 @@ void msg_unref(const struct msg *msg)
         atomic_fetch_sub_explicit(refs, 1, memory_order_acq_rel) != 1)
         return;
     receipt_unref(msg->receipt);
+    msg_unref(msg->request); /* which has none itself */
     mem_free((void *)msg);
 }
 

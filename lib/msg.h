@@ -45,11 +45,14 @@ struct msg {
     uint8_t id_len;
     size_t len; /* bytes of payload */
     struct receipt *receipt; /* a reference; NULL: its input does not ask (lib/receipt.h) */
+    const struct msg *request; /* MSG_REPLAYED: a reference to the head of what it answers, as that
+                                  was sent; NULL: nobody asks */
     int64_t due_ns; /* CLOCK_MONOTONIC: when it is meant to be sent; 0: at once */
     int64_t ts_ns; /* wall clock: first byte of this message on the wire */
     int64_t latency_ns; /* response: from the request's last byte to its first byte */
     uint64_t conn; /* same for all messages of one client connection, both directions */
     char id[MSG_ID_MAX]; /* not terminated; shared by a request and its responses */
+    int64_t rtt_ns; /* MSG_REPLAYED: from when the request went out to this one's last byte */
     struct endpoint src, dst;
     /* of a message that came over a relay which acknowledges, else 0: the stream that its first
      * sender began, and its number there, which tell it from all others */
@@ -65,8 +68,10 @@ MUST_CHECK struct msg *msg_new(size_t cap);
  * old one stays. cap >= msg->len. */
 MUST_CHECK struct msg *msg_resize(struct msg *msg, size_t cap);
 /* A new, unshared message with everything of msg but its payload, and room for cap bytes. It holds
- * the same receipt. */
+ * the same receipt and request. */
 MUST_CHECK struct msg *msg_like(const struct msg *msg, size_t cap);
+/* A new message that is msg without its body; NULL when memory is short. */
+MUST_CHECK struct msg *msg_head(const struct msg *msg);
 
 /* Returns msg with one more reference. Any thread. */
 const struct msg *msg_ref(const struct msg *msg);
@@ -107,7 +112,8 @@ static inline struct span msg_body(const struct msg *msg)
 /* Bytes that holding this message costs, for queue limits. */
 static inline size_t msg_cost(const struct msg *msg)
 {
-    return sizeof(*msg) + msg->len;
+    size_t own = sizeof(*msg) + msg->len;
+    return msg->request ? own + sizeof(*msg) + msg->request->len : own;
 }
 
 /* "1.2.3.4:80", "[::1]:80" or "-" when not known; returns the length. Room: ENDPOINT_TEXT_MAX. */

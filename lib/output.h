@@ -42,6 +42,7 @@ struct output {
      * thread); NULL: nobody asks */
     struct sink *answers;
     size_t answer_max; /* bytes of one that are kept */
+    bool answer_tells; /* each brings its request: msg.request */
     uint8_t number; /* of those with answers: msg.replayed_by */
 };
 
@@ -51,6 +52,8 @@ struct output_ops {
     bool answers; /* it gets some */
     bool baseline; /* they are for comparing only; it is aside from any split */
     bool compares; /* it gets every answer, whether the other outputs do or not */
+    bool documents; /* it gets the answers of every target, each with its request, and nothing else;
+                       nobody ever waits for room in its queue; it is aside from any split */
     bool requests_only; /* responses need not be queued for it: the pipeline counts them skipped */
 
     /* *outp is set on success only. Main thread. */

@@ -234,6 +234,9 @@ int pipeline_add_input(struct pipeline *pipe, struct input *in, struct books *bo
     lane->waits = may_wait(pipe, in);
     pipe->lanes[pipe->n_lanes++] = lane;
     int r = lane_find_exits(lane, err);
+    for (size_t i = 0; i < lane->n_exits; i++)
+        if (lane->exits[i]->out->ops->documents)
+            lane->deaf |= UINT32_C(1) << i;
     return r == 0 ? open_route(lane, &rules->limit, err) : r;
 }
 

@@ -43,7 +43,7 @@ static void answers_put(struct sink *sink, const struct msg *msg)
         fates = shared_fates_get(lane->pipe, msg_id(msg));
     if (fates == FATE_UNKNOWN) /* so many came since that it was forgotten */
         fates = ROUTE_NOWHERE;
-    lane_pass_on(lane, msg, fates, lane->deaf);
+    lane_pass_on(lane, msg, fates, 0);
     lane_kick(lane);
     msg_unref(msg);
 }
@@ -61,20 +61,24 @@ void answers_close(struct pipeline *pipe, enum pipeline_leg leg)
             queue_close(pipe->exits[i]->queue);
 }
 
-static bool hears(const struct exit_lane *exit, bool all)
+static bool hears(const struct exit_lane *exit, const struct output *from, bool all)
 {
     const struct output_ops *ops = exit->out->ops;
+    if (ops->documents)
+        return !from->ops->baseline;
     return ops->compares || (all && !ops->requests_only);
 }
 
-static int find_receivers(struct lane *lane, bool all, struct err *err)
+static int find_receivers(struct lane *lane, struct output *from, bool all, struct err *err)
 {
     int r = lane_find_exits(lane, err);
     for (size_t i = 0; i < lane->n_exits; i++) {
-        if (hears(lane->exits[i], all))
-            lane->exits[i]->hears = true;
-        else
+        if (!hears(lane->exits[i], from, all)) {
             lane->deaf |= UINT32_C(1) << i;
+            continue;
+        }
+        lane->exits[i]->hears = true;
+        from->answer_tells |= lane->exits[i]->out->ops->documents;
     }
     return r;
 }
@@ -98,5 +102,5 @@ int pipeline_track_answers(struct pipeline *pipe, struct output *from,
     from->answers = &lane->sink;
     from->answer_max = rules->max_len;
     from->number = (uint8_t)pipe->n_answers;
-    return find_receivers(lane, rules->to_all, err);
+    return find_receivers(lane, from, rules->to_all, err);
 }

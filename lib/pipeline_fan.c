@@ -51,7 +51,7 @@ static void empty_feed(struct lane *lane, size_t i)
 {
     struct pipeline *pipe = lane->pipe;
     while (!hand_over(lane, i)) {
-        if (!lane->waits) {
+        if (!lane->waits || lane->exits[i]->out->ops->documents) {
             drop(lane, i, BOOK_DROPPED);
             return;
         }
@@ -113,8 +113,10 @@ static struct msg *copy_of(const struct msg *msg, unsigned n)
     return copy;
 }
 
-static void put_copies(struct lane *lane, size_t i, const struct msg *msg, unsigned copies)
+/* Answers to them go where those to the first one go. */
+static void put_copies(struct lane *lane, size_t i, const struct msg *msg, uint64_t fates)
 {
+    unsigned copies = lane->exits[i]->copies;
     for (unsigned n = 1; n < copies; n++) {
         struct msg *copy = copy_of(msg, n);
         book_one(lane->pages[i], BOOK_SEEN);
@@ -122,6 +124,8 @@ static void put_copies(struct lane *lane, size_t i, const struct msg *msg, unsig
             book_one(lane->pages[i], BOOK_FAILED);
             continue;
         }
+        if (lane->pipe->fates)
+            shared_fates_put(lane->pipe, msg_id(copy), fates);
         put_into(lane, i, copy);
         msg_unref(copy);
     }
@@ -150,7 +154,7 @@ void lane_deliver(struct lane *lane, const struct msg *msg, const struct msg *ch
         } else {
             put_into(lane, i, changed);
             if (unlikely(request && lane->exits[i]->copies > 1))
-                put_copies(lane, i, changed, lane->exits[i]->copies);
+                put_copies(lane, i, changed, fates);
         }
     }
 }

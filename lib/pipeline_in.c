@@ -38,6 +38,7 @@ static bool any_takes(const struct lane *lane, uint64_t fates, uint32_t skip)
 
 void lane_pass_on(struct lane *lane, const struct msg *msg, uint64_t fates, uint32_t skip)
 {
+    skip |= lane->deaf;
     const struct msg *changed = any_takes(lane, fates, skip) ? rewritten(lane, msg) : msg;
     lane_deliver(lane, msg, changed, fates, skip);
     if (changed != msg)

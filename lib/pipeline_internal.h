@@ -57,7 +57,7 @@ struct lane {
     uint64_t produced; /* so many, then */
     pthread_t thread;
     bool started;
-    uint32_t deaf; /* answers: a bit for each output that is not to hear of them */
+    uint32_t deaf; /* a bit for each output that is not to hear of what comes this way */
 };
 
 /* An output, its queue and its thread. */
@@ -121,7 +121,8 @@ void lane_deliver(struct lane *lane, const struct msg *msg, const struct msg *ch
                   uint64_t fates, uint32_t skip);
 /* What may be looked at (a reference), or NULL when its fate is booked. Takes msg. */
 const struct msg *lane_redact(struct lane *lane, const struct msg *msg);
-/* What the global rules make of msg goes to the outputs that took it, but for those of skip. */
+/* What the global rules make of msg goes to the outputs that took it, but for those of skip and of
+ * lane->deaf. */
 void lane_pass_on(struct lane *lane, const struct msg *msg, uint64_t fates, uint32_t skip);
 /* Fills in the outputs of its leg, and a page of each one's account. */
 MUST_CHECK int lane_find_exits(struct lane *lane, struct err *err);

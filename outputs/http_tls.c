@@ -51,6 +51,12 @@ static int look_for_cert(struct pem *pem, const char *option, const char *path, 
     return r;
 }
 
+int http_tls_check_cert(const char *option, const char *path, struct err *err)
+{
+    struct pem pem;
+    return look_for_cert(&pem, option, path, err);
+}
+
 static int look_for_key(const struct http_tls *tls, struct pem *pem, struct err *err)
 {
     const char *option = CLIENT_CERT, *path = tls->client_cert;

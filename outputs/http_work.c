@@ -113,7 +113,7 @@ static bool redirected(struct http_work *work, struct http_lane *lane,
 }
 
 static struct msg *message_of(const struct http_work *work, const struct msg *request,
-                              const struct http_answer *answer)
+                              const struct http_answer *answer, int64_t now_ns)
 {
     size_t max = work->config.out->answer_max;
     size_t len = answer->bytes.len < max ? answer->bytes.len : max;
@@ -127,19 +127,23 @@ static struct msg *message_of(const struct http_work *work, const struct msg *re
     msg->flags = answer->cut || len < answer->bytes.len ? MSG_CUT : 0;
     msg->ts_ns = answer->ts_ns;
     msg->latency_ns = answer->latency_ns;
+    msg->rtt_ns = now_ns - answer->sent_ns;
     msg->due_ns = 0;
     msg->src = request->dst;
     msg->dst = request->src;
     msg->replayed_by = work->config.out->number;
     msg_parse_head(msg);
-    return msg;
+    if (!work->config.out->answer_tells || (msg->request = msg_head(request)))
+        return msg;
+    msg_unref(msg);
+    return NULL;
 }
 
 /* Gives the answer on, as a message of its own. */
 static void tell(struct http_work *work, const struct msg *request,
-                 const struct http_answer *answer)
+                 const struct http_answer *answer, int64_t now_ns)
 {
-    struct msg *msg = message_of(work, request, answer);
+    struct msg *msg = message_of(work, request, answer, now_ns);
     if (msg)
         sink_put(work->config.out->answers, msg);
     else
@@ -163,6 +167,6 @@ void http_work_answered(struct http_work *work, struct http_lane *lane,
         exchange_answered(work->config.exchanges, request, answer->view->status, latency_ns,
                           now_ns);
     if (work->config.out->answers)
-        tell(work, request, answer);
+        tell(work, request, answer, now_ns);
     settle(work, lane, BOOK_DELIVERED, front);
 }

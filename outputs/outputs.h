@@ -6,6 +6,7 @@
 
 extern const struct output_ops output_baseline;
 extern const struct output_ops output_binary;
+extern const struct output_ops output_elastic;
 extern const struct output_ops output_file;
 extern const struct output_ops output_http;
 extern const struct output_ops output_kafka;

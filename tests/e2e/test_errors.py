@@ -43,7 +43,6 @@ USAGE = (
 
 NOT_BUILT = (
     ("--output-ws-stats",),
-    ("--output-http-elasticsearch", "http://127.0.0.1:1/x"),
     ("--output-binary-track-response",), ("--http-pprof", ":1"),
 )
 

@@ -50,7 +50,8 @@ fence 'pcap' 'capture/' 'capture/'
 fence 'curl/' 'outputs/' 'outputs/'
 fence 'pcre2' 'lib/regex\.c:' 'lib/regex.c'
 fence 'ck_' 'lib/' 'lib/'
-fence 'jansson' 'cmd/|compare/|lib/|report/|tools/' 'cmd/, compare/, lib/, report/ and tools/'
+fence 'jansson' 'cmd/|compare/|lib/|outputs/elastic|report/|tools/' \
+    'cmd/, compare/, lib/, outputs/elastic*, report/ and tools/'
 fence 'librdkafka/' '(lib|capture|outputs)/[a-z_]*kafka[a-z_]*\.[ch]:' 'the files of Kafka'
 report 'includes name their folder' "$(
     grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"[^/"]+"' cmd lib capture reassembly \
