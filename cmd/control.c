@@ -9,6 +9,7 @@
 
 #include "cmd/progress.h"
 #include "cmd/service.h"
+#include "cmd/stats.h"
 #include "cmd/summary.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -74,6 +75,11 @@ static int timeout_ms_until(int64_t deadline_ns)
     return (int)((left_ns < 60 * NS_PER_S ? left_ns : 60 * NS_PER_S) / NS_PER_MS) + 1;
 }
 
+static int64_t earlier(int64_t a_ns, int64_t b_ns)
+{
+    return a_ns < b_ns ? a_ns : b_ns;
+}
+
 void control_run(struct pipeline *pipe, const struct ledger *ledger, const struct options *options)
 {
     int64_t limit_ns = options_duration_ns(options, "exit-after");
@@ -82,14 +88,15 @@ void control_run(struct pipeline *pipe, const struct ledger *ledger, const struc
     struct pollfd fds[] = {{.fd = pipeline_done_fd(pipe), .events = POLLIN},
                            {.fd = signals_fd, .events = POLLIN}};
     struct progress progress;
+    struct stats stats;
     progress_begin(&progress, ledger, options);
+    stats_begin(&stats, ledger, options);
     service_ready();
     while (c.stops < 2) {
         int64_t now_ns = clock_mono_ns();
-        int64_t told_ns = progress_tick(&progress, now_ns), alive_ns = service_tick(now_ns);
-        int64_t due_ns = told_ns < alive_ns ? told_ns : alive_ns;
-        poll(fds, ARRAY_LEN(fds),
-             timeout_ms_until(due_ns < c.deadline_ns ? due_ns : c.deadline_ns));
+        int64_t due_ns = earlier(progress_tick(&progress, now_ns), stats_tick(&stats, now_ns));
+        due_ns = earlier(due_ns, service_tick(now_ns));
+        poll(fds, ARRAY_LEN(fds), timeout_ms_until(earlier(due_ns, c.deadline_ns)));
         if (fds[0].revents)
             break;
         if (fds[1].revents)

@@ -17,6 +17,7 @@
 #include "cmd/options_table.h"
 #include "cmd/registry.h"
 #include "cmd/reporting.h"
+#include "cmd/stats.h"
 #include "cmd/summary.h"
 #include "cmd/tool_table.h"
 #include "cmd/wire.h"
@@ -141,7 +142,7 @@ static int run_with_options(const struct options *options, int argc, char **argv
         return check_config(options);
     if (options_bool(options, "dump-config"))
         return dump_config(options);
-    if (fail_on_check(options, &err) < 0)
+    if (fail_on_check(options, &err) < 0 || stats_check(options, &err) < 0)
         return tell(&err);
     if (host_apply(options, &err) < 0) /* before there are threads */
         return tell(&err);

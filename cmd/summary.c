@@ -186,7 +186,7 @@ static void print_output(FILE *f, const struct account *a)
         {BOOK_HTTP_RETRIES, "tried again"},
         {BOOK_HTTP_REDIRECTS, "redirects followed"},
         {BOOK_HTTP_ELSEWHERE, "redirects to elsewhere"},
-        {BOOK_HTTP_UNTOLD, "answers not passed on"},
+        {BOOK_UNTOLD, "answers not passed on"},
         {BOOK_HTTP_CONNECTIONS, "connections opened"},
         {BOOK_ANSWER_BYTES, "bytes not kept"},
     };

@@ -119,12 +119,12 @@ static int open_output(struct wiring *w, const struct wanted *wanted, struct out
     char *address;
     wanted_label(label, sizeof(label), wanted->ops->option, wanted->value);
     struct account *account = ledger_account(w->ledger, ACCOUNT_OUTPUT, label);
-    struct output_args args = {.options = w->options};
+    struct output_args args = {.options = w->options, .account = account};
     args.books = account ? account_page(account) : NULL;
     if (!args.books)
         return err_sys(w->err, ENOMEM, "%s", label);
     args.latency = account_latency(account);
-    if (wanted->ops->answers && options_nth(w->options, "report", 0) &&
+    if (wanted->ops->exchanges && options_nth(w->options, "report", 0) &&
         account_track_exchanges(account) < 0)
         return err_sys(w->err, ENOMEM, "%s", label);
     args.exchanges = account_exchanges(account);
@@ -150,36 +150,37 @@ static int open_output(struct wiring *w, const struct wanted *wanted, struct out
     return r;
 }
 
-/* Who wants answers: those that look at all of them, and those that look at their heads. */
-static bool wants_bodies(const struct wiring *w)
+/* Who wants its answers: those that look at all of them, and those that look at their heads. */
+static bool wants_bodies(const struct wiring *w, const struct output_ops *ops)
 {
-    return w->comparing.out || options_bool(w->options, "output-http-track-response");
+    return ops->answers &&
+           ((w->comparing.out && ops->exchanges) || options_bool(w->options, ops->answers));
 }
 
-static bool wants_documents(const struct wiring *w)
+static bool wants_documents(const struct wiring *w, const struct output_ops *ops)
 {
     bool wants = false;
     for (size_t i = 0; i < w->outputs.n; i++)
         wants |= w->outputs.wanted[i].ops->documents;
-    return wants;
+    return wants && ops->exchanges;
 }
 
 /* What is answered is redacted and decoded as what was recorded. */
 static int track_answers(struct wiring *w, const struct wanted *wanted, struct output *out)
 {
+    const struct output_ops *ops = wanted->ops;
     char label[LABEL_MAX];
     wanted_label(label, sizeof(label), "answers", wanted->value);
     struct account *account = ledger_account(w->ledger, ACCOUNT_INPUT, label);
     struct books *books = account ? account_page(account) : NULL;
     struct answer_rules rules = {
-        .to_all = !wanted->ops->baseline && options_bool(w->options, "output-http-track-response"),
-        .max_len = wants_bodies(w) ? options_size(w->options, "output-http-response-buffer")
-                                   : HTTP_MAX_HEAD,
+        .to_all = !ops->baseline && options_bool(w->options, ops->answers),
+        .max_len = wants_bodies(w, ops) ? options_size(w->options, ops->answer_max) : HTTP_MAX_HEAD,
     };
     if (!books)
         return err_sys(w->err, ENOMEM, "%s", label);
     const struct filter_ops *filters[REGISTRY_FILTERS_MAX];
-    unsigned stages = 1U << FILTER_REDACT | (wants_bodies(w) ? 1U << FILTER_DECODE : 0);
+    unsigned stages = 1U << FILTER_REDACT | (wants_bodies(w, ops) ? 1U << FILTER_DECODE : 0);
     size_t n = registry_filters_of(stages, filters);
     int r = filter_chain_new(&rules.chain, filters, n, w->options, w->err);
     if (r < 0)
@@ -187,7 +188,7 @@ static int track_answers(struct wiring *w, const struct wanted *wanted, struct o
     if (rules.chain)
         filter_chain_count(rules.chain, books);
     r = pipeline_track_answers(w->pipe, out, &rules, books, w->err);
-    if (r == 0 && wanted->ops->baseline)
+    if (r == 0 && ops->baseline)
         compare_set_baseline(w->comparing.out, out->number);
     return r;
 }
@@ -201,7 +202,7 @@ static int open_outputs(struct wiring *w)
     if (r == 0 && wire_compare_wanted(w->options, all))
         r = wire_compare(&w->comparing, w->pipe, w->ledger, w->options, all, w->err);
     for (size_t i = 0; i < all->n && r == 0; i++)
-        if (all->wanted[i].ops->answers && (wants_bodies(w) || wants_documents(w)))
+        if (wants_bodies(w, all->wanted[i].ops) || wants_documents(w, all->wanted[i].ops))
             r = track_answers(w, &all->wanted[i], w->opened[i]);
     return r;
 }

@@ -29,7 +29,7 @@ static int check_documents(const struct wanted_outputs *outputs, struct err *err
     bool target = false;
     for (size_t i = 0; i < outputs->n; i++) {
         const struct output_ops *ops = outputs->wanted[i].ops;
-        target |= ops->answers && !ops->baseline;
+        target |= ops->exchanges && !ops->baseline;
         documents = ops->documents ? ops : documents;
     }
     if (!documents || target)

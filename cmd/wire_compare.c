@@ -26,7 +26,7 @@ static struct asked asked_of(const struct wanted_outputs *wanted)
         if (w->ops->baseline) {
             asked.baselines++;
             asked.baseline = w;
-        } else if (w->ops->answers) {
+        } else if (w->ops->exchanges) {
             asked.targets++;
             asked.target = w;
         }

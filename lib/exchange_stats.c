@@ -20,6 +20,7 @@ int exchange_stats_new(struct exchange_stats **statsp)
         mem_free(s);
         return -ENOMEM;
     }
+    pthread_mutex_init(&s->lock, NULL);
     s->n_routes = 1;
     s->width_ns = FIRST_WIDTH_NS;
     s->seed = hash_random_seed();
@@ -33,6 +34,7 @@ void exchange_stats_free(struct exchange_stats *stats)
         return;
     for (size_t i = 0; i < stats->n_routes; i++)
         mem_free(stats->routes[i].latency);
+    pthread_mutex_destroy(&stats->lock);
     mem_free(stats);
 }
 
@@ -109,26 +111,28 @@ static struct exchange_route *route_of(struct exchange_stats *s, const struct ms
 
 void exchange_wanted(struct exchange_stats *stats, int64_t due_ns, int64_t now_ns)
 {
+    pthread_mutex_lock(&stats->lock);
     slot_at(stats, due_ns != 0 ? due_ns : now_ns)->wanted++;
+    pthread_mutex_unlock(&stats->lock);
 }
 
 void exchange_sent(struct exchange_stats *stats, int64_t now_ns)
 {
+    pthread_mutex_lock(&stats->lock);
     slot_at(stats, now_ns)->sent++;
+    pthread_mutex_unlock(&stats->lock);
 }
 
 void exchange_status(struct exchange_stats *stats, uint16_t status)
 {
+    pthread_mutex_lock(&stats->lock);
     stats->statuses[status < EXCHANGE_STATUSES ? status : 0]++;
+    pthread_mutex_unlock(&stats->lock);
 }
 
-void exchange_answered(struct exchange_stats *stats, const struct msg *request, uint16_t status,
-                       int64_t latency_ns, int64_t now_ns)
+static void count_answer(struct exchange_slot *slot, struct exchange_route *route, size_t class,
+                         int64_t latency_ns)
 {
-    struct exchange_slot *slot = slot_at(stats, now_ns);
-    struct exchange_route *route = route_of(stats, request);
-    size_t class = status / 100;
-    latency_ns = latency_ns > 0 ? latency_ns : 0;
     slot->answered++;
     slot->status_4xx += class == 4;
     slot->status_5xx += class == 5;
@@ -140,10 +144,21 @@ void exchange_answered(struct exchange_stats *stats, const struct msg *request, 
     histogram_add(route->latency, latency_ns);
 }
 
+void exchange_answered(struct exchange_stats *stats, const struct msg *request, uint16_t status,
+                       int64_t latency_ns, int64_t now_ns)
+{
+    pthread_mutex_lock(&stats->lock);
+    struct exchange_slot *slot = slot_at(stats, now_ns);
+    count_answer(slot, route_of(stats, request), status / 100, latency_ns > 0 ? latency_ns : 0);
+    pthread_mutex_unlock(&stats->lock);
+}
+
 void exchange_failed(struct exchange_stats *stats, const struct msg *request, int64_t now_ns)
 {
+    pthread_mutex_lock(&stats->lock);
     struct exchange_route *route = route_of(stats, request);
     slot_at(stats, now_ns)->failed++;
     route->requests++;
     route->failed++;
+    pthread_mutex_unlock(&stats->lock);
 }

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* How the exchanges of one output went: over time, by status code and by route. Beside the ledger,
- * and only when a report was asked for. Written by the output's thread; read when that has ended.
+ * and only when a report was asked for. Written by the output's threads; read when they have ended.
  * All memory is bounded, whatever the targets are: about 20 MB with EXCHANGE_ROUTES routes.
  *
  * Time is cut into at most EXCHANGE_SLOTS slots of one width, which begins at 100 ms and doubles
  * whenever they do not suffice. What was wanted counts when it was due, what happened when it
  * happened. */
 #pragma once
+
+#include <pthread.h>
 
 #include "lib/histogram.h"
 #include "lib/msg.h"
@@ -40,6 +42,7 @@ struct exchange_stats {
     size_t n_routes; /* at least 1 */
     struct exchange_route routes[EXCHANGE_ROUTES + 1];
     /* --- inside --- */
+    pthread_mutex_t lock; /* of writers */
     uint64_t seed;
     uint16_t index[EXCHANGE_INDEX]; /* into routes; 0: free */
 };

@@ -25,19 +25,15 @@ static uint64_t upper_of(size_t bucket)
     return ((sub + 1) << shift) - 1;
 }
 
-static void raise_by_one(atomic_uint_fast64_t *n)
-{
-    uint64_t old = atomic_load_explicit(n, memory_order_relaxed);
-    atomic_store_explicit(n, old + 1, memory_order_relaxed);
-}
-
 void histogram_add(struct histogram *h, int64_t ns)
 {
     uint64_t v = ns > 0 ? (uint64_t)ns : 0;
-    raise_by_one(&h->buckets[bucket_of(v)]);
-    raise_by_one(&h->count);
-    if (v > atomic_load_explicit(&h->max_ns, memory_order_relaxed))
-        atomic_store_explicit(&h->max_ns, v, memory_order_relaxed);
+    uint64_t max = atomic_load_explicit(&h->max_ns, memory_order_relaxed);
+    atomic_fetch_add_explicit(&h->buckets[bucket_of(v)], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&h->count, 1, memory_order_relaxed);
+    while (v > max && !atomic_compare_exchange_weak_explicit(
+                          &h->max_ns, &max, v, memory_order_relaxed, memory_order_relaxed))
+        continue;
 }
 
 uint64_t histogram_count(const struct histogram *h)

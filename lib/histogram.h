@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Counts of durations, with a relative error of at most 1/128: enough for percentiles. One writer;
- * any thread may read. All zero is empty. */
+/* Counts of durations, with a relative error of at most 1/128: enough for percentiles. Any thread
+ * may write and read. All zero is empty. */
 #pragma once
 
 #include <stdatomic.h>

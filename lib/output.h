@@ -22,7 +22,8 @@ struct output_args {
     const char *address; /* without its |LIMIT suffix; "" for outputs without an address */
     const struct options *options;
     const struct options *bound; /* what was given for this output alone (--to-…) */
-    struct books *books; /* the output thread's page */
+    struct account *account; /* pages for threads of its own come from here, in open() */
+    struct books *books; /* the output thread's page of it */
     struct histogram *latency; /* of its account, for those that get answers */
     struct exchange_stats *exchanges; /* of its account, for them too; NULL: nobody asks */
 };
@@ -49,15 +50,22 @@ struct output {
 struct output_ops {
     const char *option; /* "output-http" */
     bool is_switch; /* the option takes no address: --output-stdout */
-    bool answers; /* it gets some */
+    const char *answers; /* the option by which others get its answers; NULL: it gets none */
+    const char *answer_max; /* the option that says how much of one is kept */
+    bool exchanges; /* they are of HTTP: can be reported on, and compared */
     bool baseline; /* they are for comparing only; it is aside from any split */
     bool compares; /* it gets every answer, whether the other outputs do or not */
-    bool documents; /* it gets the answers of every target, each with its request, and nothing else;
-                       nobody ever waits for room in its queue; it is aside from any split */
+    bool documents; /* it gets the answers of every HTTP target, each with its request, and nothing
+                       else; nobody ever waits for room in its queue; it is aside from any split */
     bool requests_only; /* responses need not be queued for it: the pipeline counts them skipped */
 
     /* *outp is set on success only. Main thread. */
     int (*open)(struct output **outp, const struct output_args *args, struct err *err);
+    /* Optional, for outputs with threads of their own. start: main thread, when everything else is
+     * set up; 0, or a negative errno with err. stop: output thread, as its last call, or never;
+     * nothing is settled and no answer given on after it. close() stops what runs. */
+    int (*start)(struct output *out, struct err *err);
+    void (*stop)(struct output *out);
     /* Borrows msg. */
     enum output_result (*write)(struct output *out, const struct msg *msg);
     /* Its own I/O and timers, for outputs that say TAKEN or BUSY or need to act without a message

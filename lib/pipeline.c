@@ -318,8 +318,11 @@ int pipeline_start(struct pipeline *pipe, struct err *err)
     atomic_store(&pipe->threads_running, 1);
     int r = 0;
     for (size_t i = 0; i < pipe->n_exits && r == 0; i++) {
-        r = start_thread(pipe, &pipe->exits[i]->thread, exit_lane_run, pipe->exits[i], err);
-        pipe->exits[i]->started = r == 0;
+        struct exit_lane *exit = pipe->exits[i];
+        r = exit->out->ops->start ? exit->out->ops->start(exit->out, err) : 0;
+        if (r == 0)
+            r = start_thread(pipe, &exit->thread, exit_lane_run, exit, err);
+        exit->started = r == 0;
     }
     for (size_t i = 0; i < pipe->n_lanes && r == 0; i++) {
         r = start_thread(pipe, &pipe->lanes[i]->thread, lane_run, pipe->lanes[i], err);

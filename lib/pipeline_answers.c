@@ -78,7 +78,7 @@ static int find_receivers(struct lane *lane, struct output *from, bool all, stru
             continue;
         }
         lane->exits[i]->hears = true;
-        from->answer_tells |= lane->exits[i]->out->ops->documents;
+        from->answer_tells |= lane->exits[i]->out->ops->documents && from->ops->exchanges;
     }
     return r;
 }

@@ -11,10 +11,11 @@
 #define IDLE_POLL_MS 1000
 #define FLUSH_POLL_MS 50
 
-static uint64_t settled_by(const struct books *page)
+/* By all its threads. */
+static uint64_t settled_at(const struct account *account)
 {
-    return book_get(page, BOOK_DELIVERED) + book_get(page, BOOK_FAILED) +
-           book_get(page, BOOK_SKIPPED) + book_get(page, BOOK_LIMITED);
+    return account_sum(account, BOOK_DELIVERED) + account_sum(account, BOOK_FAILED) +
+           account_sum(account, BOOK_SKIPPED) + account_sum(account, BOOK_LIMITED);
 }
 
 static bool gave_up(struct exit_lane *lane)
@@ -25,7 +26,7 @@ static bool gave_up(struct exit_lane *lane)
     /* while answers may come, silence is nobody's fault */
     if (lane->hears && atomic_load(&pipe->answers_running) > 0 && !atomic_load(&pipe->stop))
         return false;
-    uint64_t settled = settled_by(lane->out->books);
+    uint64_t settled = settled_at(lane->account);
     if (settled != lane->settled || lane->progress_ns == 0) {
         lane->settled = settled;
         lane->progress_ns = clock_mono_ns();
@@ -170,6 +171,8 @@ void *exit_lane_run(void *arg)
         }
     }
     drain(lane);
+    if (ops->stop)
+        ops->stop(lane->out);
     if (lane->out->answers && atomic_fetch_sub(&lane->pipe->answers_running, 1) == 1)
         answers_close(lane->pipe, lane->leg);
     pipeline_thread_ended(lane->pipe);

@@ -5,6 +5,7 @@
 
 #include "lib/clock.h"
 #include "lib/mem.h"
+#include "outputs/binary_answer.h"
 #include "outputs/held.h"
 
 /* Payloads in one sendmsg(2). */
@@ -17,6 +18,7 @@ struct binary_conn {
     struct conn base;
     struct tcp_link link;
     struct held held;
+    struct binary_answer answer; /* to the payload sent last; while it is awaited none is sent */
     size_t sent; /* bytes of the first message that the kernel has taken */
     bool took_some; /* this connection has */
     int64_t timeout_ns;
@@ -27,12 +29,23 @@ static void binary_conn_free(struct conn *conn)
 {
     struct binary_conn *c = container_of(conn, struct binary_conn, base);
     held_pop_all(&c->held, BOOK_ABANDONED);
+    binary_answer_drop(&c->answer);
     tcp_link_fini(&c->link);
     mem_free(c);
 }
 
+static bool keep_answer(struct tcp_link *link, const uint8_t *bytes, size_t n)
+{
+    struct binary_conn *c = container_of(link, struct binary_conn, link);
+    if (!c->answer.request)
+        return false;
+    binary_answer_add(&c->answer, bytes, n);
+    return true;
+}
+
 static void lost(struct binary_conn *c, const char *what, int errnum, int64_t now_ns)
 {
+    binary_answer_end(&c->answer, c->held.out);
     tcp_link_lost(&c->link, what, errnum, now_ns);
     if (c->sent > 0)
         held_pop(&c->held, BOOK_FAILED);
@@ -42,10 +55,15 @@ static void lost(struct binary_conn *c, const char *what, int errnum, int64_t no
     c->took_some = false;
 }
 
+static bool asks(const struct binary_conn *c)
+{
+    return c->held.out->answers != NULL;
+}
+
 static size_t gather(struct binary_conn *c, struct iovec *iov)
 {
-    size_t n = 0;
-    for (; n < c->held.n && n < BATCH; n++) {
+    size_t n = 0, max = asks(c) ? 1 : BATCH;
+    for (; n < c->held.n && n < max; n++) {
         const struct msg *msg = held_nth(&c->held, n)->msg;
         iov[n] = (struct iovec){(void *)msg->bytes, msg->len};
     }
@@ -54,25 +72,32 @@ static size_t gather(struct binary_conn *c, struct iovec *iov)
     return n;
 }
 
-static void took(struct binary_conn *c, size_t n)
+static void took(struct binary_conn *c, size_t n, int64_t now_ns)
 {
     while (c->held.n > 0) {
-        size_t rest = held_nth(&c->held, 0)->msg->len - c->sent;
-        if (n < rest) {
+        const struct msg *msg = held_nth(&c->held, 0)->msg;
+        if (n < msg->len - c->sent) {
             c->sent += n;
             return;
         }
-        n -= rest;
+        n -= msg->len - c->sent;
         c->sent = 0;
+        if (asks(c))
+            binary_answer_await(&c->answer, msg, c->held.out->answer_max, now_ns);
         held_pop(&c->held, BOOK_DELIVERED);
         backoff_worked(&c->link.retry.backoff);
     }
 }
 
+static bool may_send(const struct binary_conn *c)
+{
+    return c->held.n > 0 && !c->answer.request;
+}
+
 static bool send_all(struct binary_conn *c, int64_t now_ns)
 {
     bool did = false;
-    for (int i = 0; i < BATCHES_PER_STEP && c->held.n > 0; i++) {
+    for (int i = 0; i < BATCHES_PER_STEP && may_send(c); i++) {
         struct iovec iov[BATCH];
         ssize_t n = tcp_link_send(&c->link, iov, gather(c, iov));
         if (n == -EAGAIN)
@@ -85,7 +110,7 @@ static bool send_all(struct binary_conn *c, int64_t now_ns)
             return true;
         }
         c->took_some |= n > 0;
-        took(c, (size_t)n);
+        took(c, (size_t)n, now_ns);
         c->progress_ns = now_ns;
     }
     return did;
@@ -98,9 +123,13 @@ static bool up(struct binary_conn *c, int64_t now_ns)
         lost(c, "connection lost", -alive, now_ns);
         return true;
     }
+    if (c->answer.request && binary_answer_due_ns(&c->answer, c->timeout_ns) <= now_ns) {
+        binary_answer_end(&c->answer, c->held.out);
+        c->progress_ns = now_ns;
+    }
     if (send_all(c, now_ns))
         return true;
-    if (c->held.n == 0 || now_ns - c->progress_ns < c->timeout_ns)
+    if (!may_send(c) || now_ns - c->progress_ns < c->timeout_ns)
         return false;
     /* the first one has failed, cut or not: else one that no connection takes would stay for ever
      */
@@ -153,7 +182,9 @@ static void binary_conn_watch(const struct conn *conn, int64_t now_ns, struct po
     if (is_idle(c))
         return;
     tcp_link_watch(&c->link, now_ns, fd, wait_ns);
-    if (c->link.state != LINK_UP || c->held.n == 0)
+    if (c->link.state == LINK_UP && c->answer.request)
+        conn_wait_until(binary_answer_due_ns(&c->answer, c->timeout_ns), now_ns, wait_ns);
+    if (c->link.state != LINK_UP || !may_send(c))
         return;
     fd->events |= POLLOUT;
     conn_wait_until(c->progress_ns + c->timeout_ns, now_ns, wait_ns);
@@ -162,7 +193,9 @@ static void binary_conn_watch(const struct conn *conn, int64_t now_ns, struct po
 static enum output_result binary_conn_flush(struct conn *conn, int64_t now_ns)
 {
     struct binary_conn *c = container_of(conn, struct binary_conn, base);
-    return c->held.n > 0 ? OUTPUT_BUSY : tcp_link_flush(&c->link, now_ns);
+    if (c->held.n > 0 || c->answer.request)
+        return OUTPUT_BUSY;
+    return tcp_link_flush(&c->link, now_ns);
 }
 
 int binary_conn_new(struct conn **connp, struct output *out, const struct tcp_peer *peer,
@@ -181,6 +214,7 @@ int binary_conn_new(struct conn **connp, struct output *out, const struct tcp_pe
     c->base.ops = &ops;
     c->timeout_ns = timeout_ns;
     tcp_link_init(&c->link, out, peer, timeout_ns);
+    c->link.wants = keep_answer;
     held_init(&c->held, out);
     *connp = &c->base;
     return 0;

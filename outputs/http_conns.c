@@ -49,7 +49,7 @@ int http_conns_new(struct http_conns **connsp, const struct http_conns_config *c
     TAILQ_INIT(&conns->idle);
     TAILQ_INIT(&conns->busy);
     TAILQ_INIT(&conns->dialing);
-    http_health_init(&conns->health, config->tag);
+    http_health_init(&conns->health, config->voice);
     conns->epfd = epoll_create1(EPOLL_CLOEXEC);
     int r = conns->epfd == -1 ? -errno : 0;
     conns->conns = mem_zalloc(MEM_IO, config->max * sizeof(struct http_conn *));

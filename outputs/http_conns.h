@@ -13,7 +13,7 @@
 struct http_conns_config {
     struct http_dialer_config dial; /* but for its epfd */
     struct books *books; /* borrowed */
-    const char *tag; /* for log lines. Borrowed */
+    struct http_voice *voice; /* borrowed */
     size_t max;
     int64_t idle_ns; /* an idle connection beyond keep_idle is closed after this time */
     size_t keep_idle;

@@ -68,7 +68,7 @@ static void answered(struct http_pool *pool, struct http_conn *conn, int64_t now
     };
     buf_init(&conn->answer, SIZE_MAX); /* it outlives the connection */
     bool worn = pool->max_exchanges > 0 && conn->exchanges >= pool->max_exchanges;
-    http_health_answered(http_conns_health(pool->conns));
+    http_voice_answered(pool->work.config.voice);
     if (conn->keep && !worn)
         http_conns_rest(pool->conns, conn, now_ns);
     else
@@ -110,7 +110,7 @@ static void outcome(struct http_pool *pool, struct http_conn *conn, enum http_io
         fail(pool, conn, BOOK_HTTP_BAD_ANSWER);
         break;
     case HTTP_IO_ALERT:
-        http_health_alerted(http_conns_health(pool->conns), http_dial_error(conn->dial));
+        http_voice_alerted(pool->work.config.voice, http_dial_error(conn->dial));
         fail(pool, conn, BOOK_HTTP_TLS);
         break;
     case HTTP_IO_NO_MEMORY:

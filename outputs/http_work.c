@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 #include "outputs/http_work.h"
 
-#include <string.h>
-
 #include "lib/clock.h"
 #include "lib/exchange_stats.h"
+#include "outputs/answer.h"
 #include "outputs/http_redirect.h"
 
 int http_work_init(struct http_work *work, const struct http_work_config *config)
@@ -50,8 +49,7 @@ static void settle(struct http_work *work, struct http_lane *lane, enum book fat
 void http_work_fail(struct http_work *work, struct http_lane *lane, enum book why)
 {
     book_one(work->config.out->books, why);
-    if (log_limit(&work->log_limit))
-        log_warn(work->config.tag, "%s (the summary counts all)", book_text(why));
+    http_voice_lost(work->config.voice, why);
     settle(work, lane, BOOK_FAILED, true);
 }
 
@@ -112,42 +110,15 @@ static bool redirected(struct http_work *work, struct http_lane *lane,
     return true;
 }
 
-static struct msg *message_of(const struct http_work *work, const struct msg *request,
-                              const struct http_answer *answer, int64_t now_ns)
-{
-    size_t max = work->config.out->answer_max;
-    size_t len = answer->bytes.len < max ? answer->bytes.len : max;
-    struct msg *msg = msg_like(request, len);
-    if (!msg)
-        return NULL;
-    if (len > 0)
-        memcpy(msg->bytes, answer->bytes.ptr, len);
-    msg->len = len;
-    msg->type = MSG_REPLAYED;
-    msg->flags = answer->cut || len < answer->bytes.len ? MSG_CUT : 0;
-    msg->ts_ns = answer->ts_ns;
-    msg->latency_ns = answer->latency_ns;
-    msg->rtt_ns = now_ns - answer->sent_ns;
-    msg->due_ns = 0;
-    msg->src = request->dst;
-    msg->dst = request->src;
-    msg->replayed_by = work->config.out->number;
-    msg_parse_head(msg);
-    if (!work->config.out->answer_tells || (msg->request = msg_head(request)))
-        return msg;
-    msg_unref(msg);
-    return NULL;
-}
-
-/* Gives the answer on, as a message of its own. */
 static void tell(struct http_work *work, const struct msg *request,
                  const struct http_answer *answer, int64_t now_ns)
 {
-    struct msg *msg = message_of(work, request, answer, now_ns);
-    if (msg)
-        sink_put(work->config.out->answers, msg);
-    else
-        book_one(work->config.out->books, BOOK_HTTP_UNTOLD);
+    const struct answer told = {.bytes = answer->bytes,
+                                .cut = answer->cut,
+                                .ts_ns = answer->ts_ns,
+                                .latency_ns = answer->latency_ns,
+                                .rtt_ns = now_ns - answer->sent_ns};
+    answer_tell(work->config.out, request, &told);
 }
 
 void http_work_answered(struct http_work *work, struct http_lane *lane,

@@ -5,17 +5,17 @@
 #pragma once
 
 #include "lib/base.h"
-#include "lib/log.h"
 #include "lib/output.h"
 #include "outputs/http_lanes.h"
 #include "outputs/http_target.h"
+#include "outputs/http_voice.h"
 
 struct http_work_config {
     struct output *out; /* messages are settled here. Borrowed */
     struct histogram *latency; /* of answers; NULL: nobody asks. Borrowed */
     struct exchange_stats *exchanges; /* NULL: nobody asks. Borrowed */
     const struct http_target *target; /* borrowed */
-    const char *tag; /* for log lines. Borrowed */
+    struct http_voice *voice; /* borrowed */
     bool original_host;
     size_t max_held; /* requests held at most, under way or waiting */
     int64_t timeout_ns; /* of an exchange */
@@ -26,7 +26,6 @@ struct http_work_config {
 struct http_work {
     struct http_work_config config;
     struct http_lanes *lanes;
-    struct log_limit log_limit;
 };
 
 MUST_CHECK int http_work_init(struct http_work *work, const struct http_work_config *config);

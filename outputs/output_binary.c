@@ -11,6 +11,7 @@
 
 #define DEFAULT_WORKERS 10 /* gor begins with so many */
 #define DEFAULT_TIMEOUT_NS (5 * NS_PER_S) /* gor's */
+#define DEFAULT_ANSWER (100 * KIB) /* gor's */
 
 struct binary {
     struct output base;
@@ -63,6 +64,14 @@ static int binary_open(struct output **outp, const struct output_args *args, str
     return 0;
 }
 
+static int binary_start(struct output *out, struct err *err)
+{
+    (void)err;
+    if (out->answer_max == 0)
+        out->answer_max = DEFAULT_ANSWER;
+    return 0;
+}
+
 static enum output_result binary_write(struct output *out, const struct msg *msg)
 {
     if (msg->type != MSG_REQUEST)
@@ -82,8 +91,11 @@ static enum output_result binary_flush(struct output *out)
 
 const struct output_ops output_binary = {
     .option = "output-binary",
+    .answers = "output-binary-track-response",
+    .answer_max = "output-tcp-response-buffer",
     .requests_only = true,
     .open = binary_open,
+    .start = binary_start,
     .write = binary_write,
     .poll = binary_poll,
     .flush = binary_flush,

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* output-http: sends requests to an HTTP server, as they were recorded but for the Host field and
- * the path's prefix. One thread, one epoll; http_pool.c has the connections. compare-with is the
- * same, for answers that others are compared with. */
+ * the path's prefix. --output-http-workers N has N threads (http_worker.c), among which requests
+ * are shared out by recorded connection; 1 is the output's own. compare-with is the same, for
+ * answers that others are compared with. */
 #include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -10,33 +14,37 @@
 
 #include "lib/clock.h"
 #include "lib/exchange_stats.h"
+#include "lib/hash.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/output.h"
-#include "outputs/http2_pool.h"
 #include "outputs/http_conn.h"
-#include "outputs/http_pool.h"
-#include "outputs/http_stats.h"
 #include "outputs/http_target.h"
 #include "outputs/http_tls.h"
+#include "outputs/http_voice.h"
+#include "outputs/http_worker.h"
 #include "outputs/outputs.h"
 
-#define MAX_CONNS 1024 /* also when --output-http-workers is 0, gor's "unlimited" */
+#define MAX_WORKERS 64
+#define MAX_CONNS 1024 /* of all workers together; also when --output-http-max-connections is 0 */
 #define KEEP_IDLE 4 /* connections that are kept, however long they are idle */
 #define MAX_HELD (1 << 20)
 #define DEFAULT_HELD 1000 /* gor's, also for what is below 1 */
 #define MIN_TIMEOUT_NS (100 * NS_PER_MS) /* below it gor takes a second */
+#define DRAIN_POLL_MS 2
 
 struct http {
     struct output base;
     bool curl_ready;
     bool pad_cut;
     struct http_target target;
-    struct http_pool *pool; /* HTTP/1.1, or */
-    struct http2_pool *pool2; /* HTTP/2 */
-    struct http_stats stats;
-    struct histogram *latency; /* borrowed, as is the next */
-    struct exchange_stats *exchanges; /* NULL: nobody asks */
+    size_t n_workers;
+    struct http_worker *workers[MAX_WORKERS];
+    struct http_worker *full; /* the one that took no more; NULL: none */
+    struct exchange_stats *exchanges; /* borrowed; NULL: nobody asks */
+    struct sink answers; /* of workers with threads: to those of base, one at a time */
+    pthread_mutex_t answers_lock;
+    struct http_voice voice;
     char tag[512];
 };
 
@@ -45,9 +53,11 @@ static void http_close(struct output *out)
     if (!out)
         return;
     struct http *h = container_of(out, struct http, base);
-    http_pool_free(h->pool);
-    http2_pool_free(h->pool2);
+    while (h->n_workers > 0)
+        http_worker_free(h->workers[--h->n_workers]);
     http_target_fini(&h->target);
+    pthread_mutex_destroy(&h->answers_lock);
+    http_voice_fini(&h->voice);
     if (h->curl_ready)
         curl_global_cleanup();
     mem_free(h);
@@ -76,11 +86,16 @@ static size_t bounded(int64_t n, size_t usual, size_t max)
     return n < 1 ? usual : (size_t)n > max ? max : (size_t)n;
 }
 
-static void read_conns(struct http_conns_config *conns, const struct options *options)
+/* How many there may be, of all workers. */
+static size_t max_conns(const struct options *options)
 {
     int64_t concurrency = options_int(options, "output-http-concurrency");
-    int64_t workers = options_int(options, "output-http-workers");
-    conns->max = bounded(concurrency > 0 ? concurrency : workers, MAX_CONNS, MAX_CONNS);
+    int64_t max = options_int(options, "output-http-max-connections");
+    return bounded(concurrency > 0 ? concurrency : max, MAX_CONNS, MAX_CONNS);
+}
+
+static void read_conns(struct http_conns_config *conns, const struct options *options)
+{
     conns->idle_ns = options_duration_ns(options, "output-http-worker-timeout");
     conns->sessions = options_bool(options, "recognize-tcp-sessions");
     conns->keep_idle = KEEP_IDLE;
@@ -91,15 +106,15 @@ static void read_conns(struct http_conns_config *conns, const struct options *op
     conns->dial.timeout_ns = options_duration_ns(options, "output-http-connect-timeout");
 }
 
-static void read_options(struct http_pool_config *config, const struct output_args *args)
+static void read_options(struct http_worker_config *worker, const struct output_args *args)
 {
     const struct options *options = args->options;
+    struct http_pool_config *config = &worker->pool;
     int64_t timeout_ns = options_duration_ns(options, "output-http-timeout");
+    worker->http2 = strcmp(options_string(options, "output-http-version"), "2") == 0;
     config->work.original_host = options_bool(options, "http-original-host") ||
                                  sets_host(options) || (args->bound && sets_host(args->bound));
     config->pad_cut = options_bool(options, "output-http-pad-cut");
-    config->work.max_held =
-        bounded(options_int(options, "output-http-queue-len"), DEFAULT_HELD, MAX_HELD);
     config->work.timeout_ns = timeout_ns < MIN_TIMEOUT_NS ? NS_PER_S : timeout_ns;
     config->max_exchanges =
         (uint64_t)options_int(options, "output-http-max-requests-per-connection");
@@ -110,19 +125,61 @@ static void read_options(struct http_pool_config *config, const struct output_ar
         config->conns.dial.timeout_ns = config->work.timeout_ns;
 }
 
-static int new_pool(struct http *h, const struct http_pool_config *config,
-                    const struct options *options)
+static size_t n_cpus(void)
 {
-    if (strcmp(options_string(options, "output-http-version"), "2") != 0)
-        return http_pool_new(&h->pool, config);
-    const struct http2_pool_config config2 = {
-        .work = config->work, .dial = config->conns.dial, .max_conns = config->conns.max};
-    return http2_pool_new(&h->pool2, &config2);
+    cpu_set_t set;
+    return sched_getaffinity(0, sizeof(set), &set) == 0 ? (size_t)CPU_COUNT(&set) : 1;
 }
 
-static size_t held(const struct http *h)
+/* How many threads, each of which has a connection at least. More than there are CPUs only get in
+ * each other's way, and whoever asks for them, as gor wants it, has connections in mind. */
+static size_t count_workers(const struct http *h, const struct options *options)
 {
-    return h->pool2 ? http2_pool_held(h->pool2) : http_pool_held(h->pool);
+    int64_t asked = options_int(options, "output-http-workers");
+    size_t n = bounded(asked, 1, MAX_WORKERS), cpus = n_cpus(), conns = max_conns(options);
+    if (asked > (int64_t)cpus)
+        log_info(h->tag,
+                 "--output-http-workers %lld: there are %zu CPUs, and as many threads are started; "
+                 "connections are bounded by --output-http-max-connections",
+                 (long long)asked, cpus);
+    n = n < cpus ? n : cpus;
+    return n < conns ? n : conns;
+}
+
+/* One of n equal parts of a whole that they are to make up; at least 1. */
+static size_t part(size_t whole, size_t i, size_t n)
+{
+    size_t mine = whole / n + (i < whole % n ? 1 : 0);
+    return mine > 0 ? mine : 1;
+}
+
+static int add_workers(struct http *h, struct http_worker_config *config, size_t n,
+                       const struct output_args *args)
+{
+    size_t conns = max_conns(args->options);
+    size_t held =
+        bounded(options_int(args->options, "output-http-queue-len"), DEFAULT_HELD, MAX_HELD);
+    for (size_t i = 0; i < n; i++) {
+        config->pool.conns.max = part(conns, i, n);
+        config->pool.work.max_held = part(held, i, n);
+        config->books = n > 1 ? account_page(args->account) : NULL;
+        if (n > 1 && !config->books)
+            return -ENOMEM;
+        int r = http_worker_new(&h->workers[i], config);
+        if (r < 0)
+            return r;
+        h->n_workers++;
+    }
+    return 0;
+}
+
+/* From whichever worker's thread. */
+static void pass_answer(struct sink *sink, const struct msg *msg)
+{
+    struct http *h = container_of(sink, struct http, answers);
+    pthread_mutex_lock(&h->answers_lock);
+    sink_put(h->base.answers, msg);
+    pthread_mutex_unlock(&h->answers_lock);
 }
 
 static int set_up(struct http *h, const struct output_args *args, struct err *err)
@@ -135,25 +192,21 @@ static int set_up(struct http *h, const struct output_args *args, struct err *er
     if (r < 0)
         return r;
     snprintf(h->tag, sizeof(h->tag), "%s %s", option, h->target.shown);
-    struct http_pool_config config = {.work = {.out = &h->base,
-                                               .latency = args->latency,
-                                               .exchanges = args->exchanges,
-                                               .target = &h->target,
-                                               .tag = h->tag}};
+    struct http_worker_config config = {.pool.work = {.out = &h->base,
+                                                      .latency = args->latency,
+                                                      .exchanges = args->exchanges,
+                                                      .target = &h->target,
+                                                      .voice = &h->voice}};
     read_options(&config, args);
-    r = http_tls_read(&config.conns.dial.tls, args->options, err);
+    r = http_tls_read(&config.pool.conns.dial.tls, args->options, err);
     if (r < 0)
         return r;
-    config.conns.dial.target = &h->target;
-    config.conns.books = args->books;
-    config.conns.tag = h->tag;
-    h->pad_cut = config.pad_cut;
-    h->latency = args->latency;
+    config.pool.conns.dial.target = &h->target;
+    config.pool.conns.books = args->books;
+    config.pool.conns.voice = &h->voice;
+    h->pad_cut = config.pool.pad_cut;
     h->exchanges = args->exchanges;
-    r = http_stats_init(&h->stats, args->options, err);
-    if (r < 0)
-        return r;
-    r = new_pool(h, &config, args->options);
+    r = add_workers(h, &config, count_workers(h, args->options), args);
     if (r < 0)
         return err_sys(err, -r, "--%s \"%s\"", option, args->address);
     tell_prefix(h);
@@ -167,6 +220,9 @@ static int open_as(const struct output_ops *ops, struct output **outp,
     if (!h)
         return err_sys(err, ENOMEM, "--%s \"%s\"", ops->option, args->address);
     h->base = (struct output){.ops = ops, .books = args->books};
+    h->answers.put = pass_answer;
+    pthread_mutex_init(&h->answers_lock, NULL);
+    http_voice_init(&h->voice, h->tag);
     int r = set_up(h, args, err);
     if (r < 0) {
         http_close(&h->base);
@@ -184,6 +240,22 @@ static int http_open(struct output **outp, const struct output_args *args, struc
 static int baseline_open(struct output **outp, const struct output_args *args, struct err *err)
 {
     return open_as(&output_baseline, outp, args, err);
+}
+
+static int http_start(struct output *out, struct err *err)
+{
+    struct http *h = container_of(out, struct http, base);
+    int r = 0;
+    for (size_t i = 0; i < h->n_workers && r == 0; i++)
+        r = http_worker_start(h->workers[i], out->answers ? &h->answers : NULL, err);
+    return r;
+}
+
+static void http_stop(struct output *out)
+{
+    struct http *h = container_of(out, struct http, base);
+    for (size_t i = 0; i < h->n_workers; i++)
+        http_worker_stop(h->workers[i]);
 }
 
 static void note_wanted(struct http *h, const struct msg *msg, int64_t now_ns)
@@ -209,46 +281,56 @@ static enum output_result http_write(struct output *out, const struct msg *msg)
         return OUTPUT_SKIPPED;
     if (!http_conn_can_send(msg, h->pad_cut))
         return refuse(h, msg);
-    enum output_result r = h->pool2 ? http2_pool_put(h->pool2, msg) : http_pool_put(h->pool, msg);
+    struct http_worker *worker = h->workers[hash_mix(msg->conn, 0) % h->n_workers];
+    enum output_result r = http_worker_put(worker, msg);
+    h->full = r == OUTPUT_BUSY ? worker : NULL;
     if (r == OUTPUT_TAKEN)
         note_wanted(h, msg, h->exchanges && msg->due_ns == 0 ? clock_mono_ns() : 0);
     return r;
 }
 
-/* Of the pool and of the statistics, whichever comes first. */
-static int64_t next_due_ns(const struct http *h)
+/* Several workers do their I/O themselves; there is only waiting to be done. */
+static void wait_for_workers(const struct http *h, int wake_fd, int timeout_ms)
 {
-    int64_t due_ns = h->pool2 ? INT64_MAX : http_pool_due_ns(h->pool); /* libcurl sees to it */
-    return h->stats.every_ns > 0 && h->stats.due_ns < due_ns ? h->stats.due_ns : due_ns;
+    struct pollfd fd = {.fd = wake_fd, .events = POLLIN};
+    if (timeout_ms == 0)
+        return;
+    if (wake_fd != -1)
+        poll(&fd, 1, timeout_ms);
+    else if (h->full)
+        http_worker_wait_room(h->full, timeout_ms);
+    else
+        poll(NULL, 0, DRAIN_POLL_MS);
 }
 
 static void http_poll(struct output *out, int wake_fd, int timeout_ms)
 {
     struct http *h = container_of(out, struct http, base);
-    http_stats_tick(&h->stats, h->tag, out->books, h->latency, held(h), clock_mono_ns());
-    int64_t due_ns = next_due_ns(h);
-    int64_t left_ns = due_ns == INT64_MAX ? INT64_MAX : due_ns - clock_mono_ns();
-    if (left_ns <= 0)
-        timeout_ms = 0;
-    else if (left_ns < timeout_ms * NS_PER_MS) /* rounded up, or we would wake too early */
-        timeout_ms = (int)((left_ns + NS_PER_MS - 1) / NS_PER_MS);
-    if (h->pool2)
-        http2_pool_run(h->pool2, wake_fd, timeout_ms);
+    if (h->n_workers == 1)
+        http_worker_run(h->workers[0], wake_fd, timeout_ms);
     else
-        http_pool_run(h->pool, wake_fd, timeout_ms);
+        wait_for_workers(h, wake_fd, timeout_ms);
 }
 
 static enum output_result http_flush(struct output *out)
 {
     struct http *h = container_of(out, struct http, base);
-    return held(h) > 0 ? OUTPUT_BUSY : OUTPUT_DONE;
+    h->full = NULL;
+    for (size_t i = 0; i < h->n_workers; i++)
+        if (http_worker_held(h->workers[i]) > 0)
+            return OUTPUT_BUSY;
+    return OUTPUT_DONE;
 }
 
 const struct output_ops output_http = {
     .option = "output-http",
     .requests_only = true,
-    .answers = true,
+    .answers = "output-http-track-response",
+    .answer_max = "output-http-response-buffer",
+    .exchanges = true,
     .open = http_open,
+    .start = http_start,
+    .stop = http_stop,
     .write = http_write,
     .poll = http_poll,
     .flush = http_flush,
@@ -258,9 +340,13 @@ const struct output_ops output_http = {
 const struct output_ops output_baseline = {
     .option = "compare-with",
     .requests_only = true,
-    .answers = true,
+    .answers = "output-http-track-response",
+    .answer_max = "output-http-response-buffer",
+    .exchanges = true,
     .baseline = true,
     .open = baseline_open,
+    .start = http_start,
+    .stop = http_stop,
     .write = http_write,
     .poll = http_poll,
     .flush = http_flush,

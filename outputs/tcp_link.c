@@ -100,14 +100,15 @@ static bool connecting(struct tcp_link *l, int64_t now_ns)
 
 int tcp_link_drain(struct tcp_link *l)
 {
-    char nothing[DRAIN_SIZE];
+    uint8_t bytes[DRAIN_SIZE];
     for (int i = 0; i < DRAINS_PER_STEP; i++) {
-        ssize_t n = recv(l->fd, nothing, sizeof(nothing), MSG_DONTWAIT);
+        ssize_t n = recv(l->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
         if (n == 0)
             return 0;
         if (n == -1)
             return errno == EAGAIN || errno == EINTR ? 1 : -errno;
-        book_add(l->retry.books, BOOK_ANSWER_BYTES, (uint64_t)n);
+        if (!l->wants || !l->wants(l, bytes, (size_t)n))
+            book_add(l->retry.books, BOOK_ANSWER_BYTES, (uint64_t)n);
     }
     return 1;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* A TCP connection to a peer that is opened, and again with back-off when it breaks: all addresses
  * of the peer in turn, then its name is asked again. What goes over it is its owner's business;
- * what comes back is read, counted and thrown away, so that the peer never has to wait. Never waits
+ * what comes back is read, so that the peer never has to wait, and what the owner does not want is
+ * counted and thrown away. Never waits
  * itself. Owned by the output's thread. */
 #pragma once
 
@@ -36,6 +37,8 @@ struct tcp_link {
     int fd; /* -1 when DOWN or CLOSED */
     unsigned refusals; /* times in a row that no address could be connected to */
     struct retry retry;
+    /* The owner's, or NULL: does it want these bytes? */
+    bool (*wants)(struct tcp_link *link, const uint8_t *bytes, size_t n);
     /* --- inside --- */
     const struct tcp_peer *peer;
     const char *option;

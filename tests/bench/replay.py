@@ -125,7 +125,7 @@ def contestants(build, recording, url, seconds, requests):
     """name -> (command, what tells from its output how many requests it made)."""
     curl = [f"{build}/tests/bench/curl_multi", url, str(requests), str(CONNECTIONS)]
     found = {REFRAIN: ([f"{build}/cmd/refrain", "--input-file", f"{recording}|1000000%",
-                        "--output-http", url, "--output-http-workers", str(CONNECTIONS),
+                        "--output-http", url, "--output-http-max-connections", str(CONNECTIONS),
                         "--summary", "json"], read_refrain)}
     if seconds:
         found[WRK] = (["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", url], read_wrk)

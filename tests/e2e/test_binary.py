@@ -80,6 +80,55 @@ def answers(case):
     equal(result.output("output-binary")["answer_bytes"], 30_000_000, "answer_bytes")
 
 
+@test("answers are given to the other outputs, each with the id of what it answers")
+def tracked(case):
+    def talk(connection):
+        while data := connection.sock.recv(1 << 16):
+            connection.data += data
+            if data == b"quiet":
+                continue
+            for piece in (b"<", data[::-1], b">"): # in segments of their own
+                connection.sock.sendall(piece)
+                time.sleep(0.002)
+            if data == b"last":
+                connection.sock.close()
+                return
+    server = Server(case, talk)
+    lines = [[b"a%d" % c, b"quiet", b"b" * 5000, b"last", b"c%d" % c] for c in range(5)]
+    file = case.write("in.gor", b"".join(record(lines[c][n], n, c) for n in range(5)
+                                         for c in range(5)))
+    out = case.path("out.gor")
+    result = play(case, file, server, "--output-file", out, "--output-file-append",
+                  "--output-binary-track-response", "--output-binary-timeout", "300ms")
+    records = gor.read(out)
+    sent = {r.id: r.payload for r in records if r.type == 1}
+    found = [r for r in records if r.type == 3]
+    equal(len({r.id for r in found}), 20, "payloads that were answered")
+    for r in found:
+        equal(r.payload, b"<" + sent[r.id][::-1] + b">", "an answer")
+        equal((r.src, r.dst[:5]), ("10.9.9.9:80", "10.0."), "from and to")
+        within(r.latency, 1, 200_000_000, "latency in ns")
+    account = result.output("output-binary")
+    equal((account["delivered"], account["failed"]), (25, 0), "delivered, failed")
+    equal(account["answer_bytes"], 0, "bytes thrown away")
+
+
+@test("of an answer no more is kept than --output-tcp-response-buffer says, 100kb when it does not")
+def bounded(case):
+    def talk(connection):
+        while data := connection.sock.recv(1 << 16):
+            connection.data += data
+            connection.sock.sendall(data * 300_000)
+    for args, most in (((), 102_400), (("--output-tcp-response-buffer", "5kb"), 5120),
+                       (("--output-tcp-response-buffer", "1mb"), 300_000)):
+        server = Server(case, talk)
+        out = case.path(f"out-{most}.gor")
+        play(case, recording(case, [b"x", b"y", b"z"]), server, "--output-binary-track-response",
+             "--output-file", out, "--output-file-append", *args)
+        found = [r.payload for r in gor.read(out) if r.type == 3]
+        equal(found, [c * most for c in (b"x", b"y", b"z")], "answers")
+
+
 @test("a message that was cut by its connection's end has failed, and is not sent again")
 def cut(case):
     def cut_first(connection):
@@ -184,7 +233,7 @@ def live(case):
             connection.sock.sendall(b"ok")
     server = Server(case, echo)
     refrain = case.refrain("--input-raw", f"lo:{server.port}", "--input-raw-protocol", "binary",
-                           "--output-binary", f"127.0.0.1:{server.port}")
+                           "--output-binary", f"127.0.0.1:{server.port}", "--allow-self")
     said = [b"\x00\x01\xff%d\n" % n * 1000 for n in range(5)]
     with socket.create_connection(("127.0.0.1", server.port)) as s:
         for words in said:
@@ -204,9 +253,7 @@ def refused(case):
             (("--output-binary", "127.0.0.1"), ('--output-binary "127.0.0.1"', "HOST:PORT")),
             (("--output-binary", "tcp://127.0.0.1:1"), ("--output-binary", "not a URL")),
             (("--output-binary", "127.0.0.1:1", "--output-binary-workers", "65"),
-             ("--output-binary-workers", "65")),
-            (("--output-binary", "127.0.0.1:1", "--output-binary-track-response"),
-             ("--output-binary-track-response", "not available"))):
+             ("--output-binary-workers", "65"))):
         case.refuse("--input-dummy", "x", *args, status=2, words=words)
 
 

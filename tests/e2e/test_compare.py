@@ -246,7 +246,7 @@ def crowded(case):
     n = 10000
     data = recording(case, n=n, answers=lambda raw: answer(b"x"), step_ns=1000)
     target = Target(case, answer=answer(b"x"))
-    _, found = replay(case, data, target, "--compare", "--output-http-workers", "8")
+    _, found = replay(case, data, target, "--compare", "--output-http-max-connections", "8")
     equal(found["pairs"] + found["recorded_without_answer"], n, "recorded responses")
     equal(found["recorded_without_answer"], found["answer_without_recorded"], "both sides")
     check(found["pairs"] > 0, "none was paired")

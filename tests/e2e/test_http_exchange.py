@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """What becomes of an exchange with the HTTP target: answers given on, redirects, retries, recorded
-connections of their own, closed loop, bodies that were cut."""
+connections of their own, closed loop, threads, bodies that were cut."""
+import json
+import os
 import threading
 import time
 
 import gor
-from harness import check, equal, free_port, main, need, need_root, test, within
+from harness import Skip, check, equal, free_port, main, need, need_root, test, within
 from servers import Nginx, Target
 
 START = 1_700_000_000_000_000_000
@@ -143,20 +145,56 @@ def retries(case):
 
 @test("--recognize-tcp-sessions: each recorded connection has one of its own, in order")
 def sessions(case):
-    target = Target(case)
-    case.run("--input-file", file_of(case, gets(300), conns=30), "--output-http",
-             f"http://127.0.0.1:{target.port}", "--recognize-tcp-sessions")
-    equal(target.connections, 30, "connections")
-    of = {}
-    for a in target.arrivals:
-        of.setdefault(a.connection, []).append(int(a.raw.split()[1][1:]))
-    for numbers in of.values():
-        equal(numbers, list(range(numbers[0], 300, 30)), "requests of one connection")
+    for workers in "1", "2":
+        target = Target(case)
+        case.run("--input-file", file_of(case, gets(300), conns=30), "--output-http",
+                 f"http://127.0.0.1:{target.port}", "--recognize-tcp-sessions",
+                 "--output-http-workers", workers)
+        equal(target.connections, 30, "connections")
+        of = {}
+        for a in target.arrivals:
+            of.setdefault(a.connection, []).append(int(a.raw.split()[1][1:]))
+        for numbers in of.values():
+            equal(numbers, list(range(numbers[0], 300, 30)), "requests of one connection")
     few = Target(case)
     result = case.run("--input-file", file_of(case, gets(300), conns=30), "--output-http",
                       f"http://127.0.0.1:{few.port}", "--recognize-tcp-sessions",
-                      "--output-http-workers", "4")
+                      "--output-http-max-connections", "4")
     equal(result.output("output-http")["delivered"], 300, "delivered over 4 connections")
+
+
+@test("--output-http-workers: threads, no more than CPUs; nothing is different but the speed")
+def threads(case):
+    if len(os.sched_getaffinity(0)) < 2:
+        raise Skip("one CPU only")
+    def answer(raw):
+        return b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n%5d" % int(raw.split()[1][1:])
+    target = Target(case, answer=answer)
+    out, report = case.path("out.gor"), case.path("report.json")
+    result = case.run("--input-file", file_of(case, gets(3000), conns=60), "--output-http",
+                      f"http://127.0.0.1:{target.port}", "--output-http-workers", "64",
+                      "--output-http-max-connections", "6", "--output-http-track-response",
+                      "--output-file", out, "--output-file-append", "--report", report)
+    check("--output-http-workers 64: there are" in result.stderr, result.stderr)
+    within(target.connections, 2, 6, "connections")
+    equal(len(target.arrivals), 3000, "arrivals")
+    found = {}
+    for a in target.arrivals:
+        n = int(a.raw.split()[1][1:])
+        found.setdefault(n % 60, []).append(n)
+    for client, numbers in found.items():
+        equal(numbers, list(range(client, 3000, 60)), f"order of recorded connection {client}")
+    asked = {r.id: int(r.payload.split()[1][1:]) for r in gor.read(out) if r.type == 1}
+    told = [(asked[r.id], int(r.payload[-5:])) for r in gor.read(out) if r.type == 3]
+    equal(len(told), 3000, "answers told")
+    check(all(a == b for a, b in told), "an answer has the id of another request")
+    with open(report, encoding="utf-8") as f:
+        of = next(o for o in json.load(f)["outputs"] if "series" in o)
+    equal((of["statuses"], sum(of["series"]["answered"])), ({"200": 3000}, 3000), "reported")
+    away = case.run("--input-file", file_of(case, gets(500), conns=50), "--output-http",
+                    f"http://127.0.0.1:{free_port()}", "--output-http-workers", "2", status=None)
+    equal(away.output("output-http")["failed"], 500, "failed")
+    equal(away.stderr.count("cannot connect"), 1, "lines about one trouble")
 
 
 @test("--output-http-max-requests-per-connection and -worker-timeout close connections")
@@ -272,7 +310,7 @@ def rude(case):
     slow = Target(case, delay=0.2)
     started = time.monotonic()
     result = case.run("--input-file", file_of(case, gets(200), step_ns=10_000_000, conns=200),
-                      "--output-http", f"http://127.0.0.1:{slow.port}", "--output-http-workers",
+                      "--output-http", f"http://127.0.0.1:{slow.port}", "--output-http-max-connections",
                       "2", "--output-queue-len", "10", "--output-http-queue-len", "10",
                       "--output-when-full", "drop", "--output-stdout")
     within(time.monotonic() - started, 1.9, 9, "seconds of a recording of 2 s")

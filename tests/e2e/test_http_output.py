@@ -193,7 +193,7 @@ def beside_file(case, target, n):
     refrain = case.refrain(
         "--input-file", file_of(case, payloads, 100_000), "--output-http",
         f"http://127.0.0.1:{target.port}", "--output-http-timeout", "60s",
-        "--output-http-workers", "4", "--output-queue-len", "4000", "--output-when-full", "drop",
+        "--output-http-max-connections", "4", "--output-queue-len", "4000", "--output-when-full", "drop",
         "--drain-timeout", "2s", "--output-file", file, "--output-file-append",
         "--output-file-flush-interval", "100ms", "--output-file-queue-limit", "0", ready=False)
     wait_until(lambda: os.path.exists(file) and len(gor.parse_as_gor(gor.load(file))) == n,
@@ -241,9 +241,9 @@ def stats(case):
     result = case.run("--input-file", file_of(case, payloads, step_ns=10_000_000), "--output-http",
                       f"http://127.0.0.1:{target.port}", "--output-http-stats",
                       "--output-http-stats-ms", "200")
-    lines = re.findall(r"output-http \S+ (\d+) answers \(([0-9.]+)/s\), 0 failed, (\d+) held, "
-                       r"(\d+) connections opened so far; latency so far: p50 ([0-9.]+) ms",
-                       result.stderr)
+    lines = re.findall(r"output-http \S+ (\d+) delivered \(([0-9.]+)/s\), 0 failed, 0 dropped, "
+                       r"(\d+) held; (\d+) connections opened so far; "
+                       r"latency so far: p50 ([0-9.]+) ms", result.stderr)
     within(len(lines), 4, 7, "lines in 1.2 s")
     within(sum(int(line[0]) for line in lines), 60, 120, "answers told")
     check(all(20 < float(line[1]) < 200 for line in lines), f"{lines}")

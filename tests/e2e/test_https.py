@@ -269,7 +269,7 @@ def side_by_side(case):
     target = server(case, ca.issue(), f"location /to {{ proxy_pass http://127.0.0.1:{back.port}; }}")
     file = file_of(case, [gor.request(f"/to/{k}") for k in range(400)], conns=100)
     _, out = replay(case, file, url(target), "--output-http-ca-cert", ca.cert,
-                    "--output-http-workers", 100)
+                    "--output-http-max-connections", 100)
     within(out["http_connections"], 50, 100, "connections")
     equal(out["http_2xx"], 400, "http_2xx")
     equal(sorted(a.raw.split()[1] for a in back.arrivals),
@@ -301,7 +301,7 @@ def large(case):
         payloads.append(gor.request(f"/big10?{k}"))
     started = time.monotonic()
     _, out = replay(case, file_of(case, payloads), url(target), "--output-http-ca-cert", ca.cert,
-                    "--output-http-workers", 1, "--output-http-timeout", "20s")
+                    "--output-http-max-connections", 1, "--output-http-timeout", "20s")
     equal((out["http_2xx"], out["http_connections"]), (10, 1), "http_2xx, http_connections")
     print(f"# {time.monotonic() - started:.1f} s for 73 MiB")
     got = [a.raw.partition(b"\r\n\r\n")[2] for a in back.arrivals]

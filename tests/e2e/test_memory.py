@@ -157,7 +157,7 @@ def http(case):
     target = Target(case)
     Scenario(case, lambda folder: (
         "--input-file", f"{path}|10000%", "--output-http", f"http://127.0.0.1:{target.port}",
-        "--output-http-workers", "2", "--drain-timeout", "5s"),
+        "--output-http-max-connections", "2", "--drain-timeout", "5s"),
         # libcurl 7.88 divides by zero when a table of its own cannot be had
         forgiven="libcrypto.so", spared="libcurl.so").every("http")
 

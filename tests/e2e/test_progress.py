@@ -98,13 +98,35 @@ def logged(case):
                                "--output-http-stats", "--output-http-stats-ms", "50")
     equal(status, 0, "status")
     shown = [line for line in screen(text, 100) if line]
-    stats = [line for line in shown if " answers (" in line]
+    stats = [line for line in shown if " delivered (" in line]
     within(len(stats), 30, 70, "lines of statistics")
     for line in shown[:shown.index(next(s for s in shown if "summary after" in s))]:
         check(line.startswith("refrain: output-http http://127.0.0.1"), f"garbled: {line!r}")
     equal(sum("summary after" in line for line in shown), 1, "summaries")
     errors = [int(t[3].replace(",", "")) for t in map(LINE.match, text.split(CLEAR)) if t]
     check(errors[-1] > 100, f"errors: {errors}")
+
+
+@test("--output-tcp-stats, --output-ws-stats and --stats tell what each output does and holds")
+def stats(case):
+    outputs = ("--output-tcp", f"127.0.0.1:{free_port()}", "--output-ws",
+               f"ws://127.0.0.1:{free_port()}", "--output-null", "--output-http",
+               f"http://127.0.0.1:{free_port()}")
+    some = case.refrain("--input-dummy", "x|10", *outputs, "--exit-after", "6s", "--output-tcp-stats",
+                        "--output-ws-stats", "--drain-timeout", "100ms", ready=False)
+    every = case.refrain("--input-dummy", "x|10", *outputs, "--exit-after", "6s", "--stats",
+                         "--drain-timeout", "100ms", ready=False)
+    words = r"(output-\S+).*: (\d+) delivered \([0-9.]+/s\), (\d+) failed, 0 dropped, (\d+) held"
+    told = re.findall(words, some.wait(status=6).stderr)
+    equal(sorted(line[0] for line in told), ["output-tcp", "output-ws"], "outputs told of")
+    for _, delivered, failed, held in told: # a message and its answer each second
+        equal((delivered, failed), ("0", "0"), "delivered, failed")
+        within(int(held), 4, 12, "held while nobody is there")
+    told = {line[0]: [int(n) for n in line[1:]]
+            for line in re.findall(words, every.wait(status=6).stderr)}
+    equal(sorted(told), ["output-http", "output-null", "output-tcp", "output-ws"], "outputs told of")
+    within(told["output-null"][0], 4, 12, "delivered")
+    within(told["output-http"][1], 2, 6, "failed")
 
 
 @test("a narrow terminal gets a shorter line, a dumb one plain lines, and off is off")

@@ -66,7 +66,7 @@ def record_and_replay(case):
         check_order(records, served, percent)
         ideal = span * 100 / percent
         times = [s.time for s in served]
-        within(max(times) - min(times), ideal * 0.99 - 0.003, ideal * 1.01 + 0.003,
+        within(max(times) - min(times), ideal * 0.99 - 0.03, ideal * 1.01 + 0.01,
                f"seconds from first to last at {percent} %")
 
 
@@ -76,7 +76,7 @@ def order(case):
     for percent in (100, 1000):
         target = Nginx(case)
         case.run("--input-file", f"{file}|{percent}%", "--output-http",
-                 f"http://127.0.0.1:{target.port}", "--output-http-workers", "1")
+                 f"http://127.0.0.1:{target.port}", "--output-http-max-connections", "1")
         served = target.wait_served(2000)
         equal(ids(served), [(0, k) for k in range(2000)], f"order at {percent} %")
 

@@ -107,7 +107,7 @@ def overload(case):
     path = case.path("report.json")
     case.run("--input-file", recording(case, [gor.request(f"/{k}") for k in range(200)],
                                        step_ns=1_000_000),
-             "--output-http", f"http://127.0.0.1:{target.port}", "--output-http-workers", "10",
+             "--output-http", f"http://127.0.0.1:{target.port}", "--output-http-max-connections", "10",
              "--report", path)
     series = replayed(report_of(path))["series"]
     equal(series["wanted"][:3], [100, 100, 0], "wanted")

@@ -22,6 +22,8 @@ static int lines(const char *with)
     return found;
 }
 
+static struct http_voice voice;
+
 static struct http_health begin(void)
 {
     folder_enter();
@@ -30,7 +32,8 @@ static struct http_health begin(void)
     ck_assert_int_eq(dup2(fd, STDERR_FILENO), STDERR_FILENO);
     close(fd);
     struct http_health health;
-    http_health_init(&health, "target");
+    http_voice_init(&voice, "target");
+    http_health_init(&health, &voice);
     return health;
 }
 
@@ -41,7 +44,7 @@ START_TEST(each_kind_of_failure_is_told_once_until_it_is_over)
         http_health_failed(&h, BOOK_HTTP_REFUSED, "no listener", clock_mono_ns());
         http_health_failed(&h, BOOK_HTTP_TLS, "expired", clock_mono_ns());
         ck_assert_int_eq(h.why, BOOK_HTTP_TLS);
-        http_health_alerted(&h, "certificate required");
+        http_voice_alerted(&voice, "certificate required");
     }
     ck_assert_int_eq(lines("no listener"), 1);
     ck_assert_int_eq(lines("expired"), 1);
@@ -50,10 +53,10 @@ START_TEST(each_kind_of_failure_is_told_once_until_it_is_over)
     http_health_connected(&h);
     ck_assert_int_eq(lines(": connected"), 1);
     /* the connection does not say that requests are answered again */
-    http_health_alerted(&h, "certificate required");
-    ck_assert(h.alert.said);
-    http_health_answered(&h);
-    ck_assert(!h.alert.said);
+    http_voice_alerted(&voice, "certificate required");
+    ck_assert(voice.alert.said);
+    http_voice_answered(&voice);
+    ck_assert(!voice.alert.said);
     /* what comes and goes is told once a second at most */
     http_health_failed(&h, BOOK_HTTP_REFUSED, "no listener", clock_mono_ns());
     http_health_connected(&h);

@@ -154,9 +154,9 @@ END_TEST
 START_TEST(old_names_are_aliases)
 {
     struct options *o = parsed("--http-header A:1 --http-set-header B:2 "
-                               "--output-http-max-connections 7");
+                               "--output-http-method PUT");
     ck_assert_str_eq(joined(o, "http-set-header"), "A:1,B:2");
-    ck_assert_int_eq(options_int(o, "output-http-workers"), 7);
+    ck_assert_str_eq(joined(o, "http-allow-method"), "PUT");
     options_free(o);
 }
 END_TEST
@@ -246,7 +246,7 @@ START_TEST(what_is_not_built_stops_the_start_unless_it_is_off)
                                       "--input-raw-protocol http"};
     for (size_t i = 0; i < ARRAY_LEN(off); i++)
         options_free(parsed(off[i]));
-    refused("--output-ws-stats", "--output-ws-stats: not available in this version");
+    refused("--cpuprofile x", "--cpuprofile: not available in this version");
     refused("--output-null --http-pprof :1", "--http-pprof: not available in this version");
     refused("--input-tcp-secure", "--input-tcp-secure: not available in this version");
     refused("--copy-buffer-size 1mb", "--copy-buffer-size: not available in this version");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* output-http against a server of the test's own. Each run ends by checking that every message
  * taken has found one fate, and that no memory is left. */
-#include "tests/unit/unit.h"
+#include "tests/unit/http_run.h"
 
 #include <poll.h>
 #include <stdio.h>
@@ -14,164 +14,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "outputs/outputs.h"
-#include "tests/unit/http_server.h"
 #include "tests/unit/messages.h"
-#include "tests/unit/options_fake.h"
-
-#define PATIENCE_NS (30 * NS_PER_S)
-
-static struct option_value values[] = {
-    {"output-http-workers", 0, NULL},
-    {"output-http-queue-len", 1000, NULL},
-    {"output-http-timeout", 5 * NS_PER_S, NULL},
-    {"http-original-host", 0, NULL},
-    {"output-http-skip-verify", 0, NULL},
-    {"output-http-ca-cert", 0, NULL},
-    {"output-http-client-cert", 0, NULL},
-    {"output-http-client-key", 0, NULL},
-    {"http-set-header", 0, "X-Any: thing"},
-    {"output-http-redirects", 0, NULL},
-    {"output-http-retries", 0, NULL},
-    {"output-http-connect-timeout", 0, NULL},
-    {"output-http-max-requests-per-connection", 0, NULL},
-    {"output-http-concurrency", 0, NULL},
-    {"output-http-pad-cut", 0, NULL},
-    {"recognize-tcp-sessions", 0, NULL},
-    {"output-http-version", 0, "1.1"},
-    {"output-http-worker-timeout", 10 * NS_PER_S, NULL},
-    {"output-http-stats", 0, NULL},
-    {"output-http-stats-ms", 5000, NULL},
-};
-enum {
-    WORKERS,
-    QUEUE_LEN,
-    TIMEOUT,
-    ORIGINAL_HOST,
-    SKIP_VERIFY,
-    CA_CERT,
-    CLIENT_CERT,
-    CLIENT_KEY,
-    SET_HEADER
-};
-static const struct options options = {values, ARRAY_LEN(values)};
-
-struct run {
-    struct http_server *server;
-    struct output *out;
-    struct books *books;
-    int64_t mem_before;
-    unsigned taken;
-};
-
-static int64_t mem_all(void)
-{
-    int64_t sum = 0;
-    for (int tag = 0; tag < MEM_TAGS; tag++)
-        sum += mem_used(tag);
-    return sum;
-}
-
-static void open_output(struct run *r, const char *address)
-{
-    struct err err;
-    r->mem_before = mem_all();
-    r->books = aligned_alloc(64, sizeof(*r->books));
-    ck_assert_ptr_nonnull(r->books);
-    memset(r->books, 0, sizeof(*r->books));
-    struct output_args args = {.address = address, .options = &options, .books = r->books};
-    ck_assert_msg(output_http.open(&r->out, &args, &err) == 0, "%s", err.text);
-}
-
-/* rest: what follows the port in the URL. */
-static struct run start(const char *rest)
-{
-    struct run r = {.server = http_server_start(0)};
-    char address[128];
-    snprintf(address, sizeof(address), "http://127.0.0.1:%u%s", http_server_port(r.server), rest);
-    open_output(&r, address);
-    return r;
-}
-
-static uint64_t count(const struct run *r, enum book book)
-{
-    return book_get(r->books, book);
-}
-
-static uint64_t settled(const struct run *r)
-{
-    return count(r, BOOK_DELIVERED) + count(r, BOOK_FAILED) + count(r, BOOK_ABANDONED);
-}
-
-/* Takes msg. */
-static enum output_result offer(struct run *r, struct msg *msg)
-{
-    int64_t until = clock_mono_ns() + PATIENCE_NS;
-    enum output_result result;
-    while ((result = output_http.write(r->out, msg)) == OUTPUT_BUSY && clock_mono_ns() < until)
-        output_http.poll(r->out, -1, 50);
-    r->taken += result == OUTPUT_TAKEN;
-    msg_unref(msg);
-    return result;
-}
-
-static struct msg *request(uint64_t conn, const char *bytes)
-{
-    struct msg *msg = message(MSG_REQUEST, "1", bytes);
-    msg_parse_head(msg);
-    msg->conn = conn;
-    return msg;
-}
-
-static void send_bytes(struct run *r, uint64_t conn, const char *bytes)
-{
-    ck_assert_int_eq(offer(r, request(conn, bytes)), OUTPUT_TAKEN);
-}
-
-static void send_get(struct run *r, uint64_t conn, const char *target)
-{
-    char bytes[256];
-    snprintf(bytes, sizeof(bytes), "GET %s HTTP/1.1\r\nHost: recorded\r\n\r\n", target);
-    send_bytes(r, conn, bytes);
-}
-
-static void drain(struct run *r)
-{
-    int64_t until = clock_mono_ns() + PATIENCE_NS;
-    while (output_http.flush(r->out) == OUTPUT_BUSY && clock_mono_ns() < until)
-        output_http.poll(r->out, -1, 50);
-    ck_assert_int_eq(output_http.flush(r->out), OUTPUT_DONE);
-}
-
-static void finish(struct run *r)
-{
-    output_http.close(r->out);
-    ck_assert_uint_eq(settled(r), r->taken);
-    free(r->books);
-    if (r->server) {
-        http_server_stop(r->server);
-        http_server_free(r->server);
-    }
-    ck_assert_int_eq(mem_all(), r->mem_before);
-}
-
-static void expect(const struct run *r, enum book book, uint64_t n)
-{
-    ck_assert_msg(count(r, book) == n, "%s: %llu, expected %llu", book_name(book),
-                  (unsigned long long)count(r, book), (unsigned long long)n);
-}
-
-static struct span seen(const struct run *r, size_t i)
-{
-    size_t len;
-    const char *bytes = http_server_seen(r->server, i, &len);
-    return span_of(bytes, len);
-}
-
-static void expect_seen(const struct run *r, size_t i, const char *bytes)
-{
-    ck_assert_uint_lt(i, http_server_n_seen(r->server));
-    ck_assert_str_eq((const char *)seen(r, i).ptr, bytes);
-}
 
 START_TEST(many_requests_share_one_connection)
 {
@@ -222,9 +65,9 @@ START_TEST(different_recorded_connections_go_side_by_side)
 }
 END_TEST
 
-START_TEST(no_more_connections_than_workers_and_nobody_starves)
+START_TEST(no_more_connections_than_allowed_and_nobody_starves)
 {
-    values[WORKERS].number = 3;
+    values[MAX_CONNECTIONS].number = 3;
     struct run r = start("");
     for (unsigned i = 0; i < 300; i++) {
         char target[32];
@@ -634,7 +477,7 @@ Suite *suite(void)
         many_requests_share_one_connection,
         requests_of_one_recorded_connection_stay_in_order_on_one_connection,
         different_recorded_connections_go_side_by_side,
-        no_more_connections_than_workers_and_nobody_starves,
+        no_more_connections_than_allowed_and_nobody_starves,
         what_arrives_is_what_was_recorded_but_for_host,
         the_recorded_host_stays_when_asked_for,
         a_host_set_by_a_rule_stays,
