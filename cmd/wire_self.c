@@ -96,6 +96,15 @@ static int check_address(const struct options *options, const char *option, cons
     return 0;
 }
 
+/* What it is that option sends to; HOST:PORT reads as a URL without a scheme. */
+static int parse(struct http_target *target, const char *option, const char *address,
+                 struct err *err)
+{
+    if (strcmp(option, "output-ws") == 0)
+        return http_target_parse_ws(target, address, err);
+    return http_target_parse(target, option, address, err);
+}
+
 static int check_target(const struct options *options, const char *option, const char *value,
                         const char *address, struct err *err)
 {
@@ -104,7 +113,7 @@ static int check_target(const struct options *options, const char *option, const
     struct net_addrs addrs;
     struct err ignored; /* what cannot be parsed or found, opening the output says better */
     char text[NET_HOST_MAX + 16];
-    if (http_target_parse(&target, option, address, &ignored) < 0)
+    if (parse(&target, option, address, &ignored) < 0)
         return 0;
     const char *authority = target.host;
     const char *tail = strrchr(authority, ']') ? strrchr(authority, ']') : authority;
@@ -145,8 +154,12 @@ static int check_option(const struct options *options, const char *option, struc
 
 int wire_check_self(const struct options *options, struct err *err)
 {
+    static const char *const senders[] = {"output-http", "compare-with", "output-ws",
+                                          "output-binary"};
+    int r = 0;
     if (options_bool(options, "allow-self") || !options_nth(options, "input-raw", 0))
         return 0;
-    int r = check_option(options, "output-http", err);
-    return r == 0 ? check_option(options, "compare-with", err) : r;
+    for (size_t i = 0; i < ARRAY_LEN(senders) && r == 0; i++)
+        r = check_option(options, senders[i], err);
+    return r;
 }

@@ -279,6 +279,11 @@ def self_target(case):
                         (":443", "https://[::1]")):
         case.refuse("--input-raw", raw, "--output-http", target, status=2,
                     words=["--output-http", "--allow-self", raw])
+    for output, target in (("--output-ws", "ws://127.0.0.1:18080/live"),
+                           ("--output-binary", "127.0.0.1:18080|50%"),
+                           ("--compare-with", "http://127.0.0.1:18080")):
+        case.refuse("--input-raw", ":18080", "--output-http", "http://127.0.0.1:1", output, target,
+                    status=2, words=[output, "--allow-self", ":18080"])
     for raw, target in ((":18080", "http://127.0.0.1:18081"), ("127.0.0.2:18080", "127.0.0.1:18080")):
         result = case.run("--input-raw", raw, "--output-http", target, "--exit-after", "300ms",
                           status=None, books=False)
