@@ -6,6 +6,7 @@
 #include "cmd/fail_on.h"
 #include "cmd/host.h"
 #include "cmd/registry.h"
+#include "cmd/stats.h"
 #include "cmd/wire_compare.h"
 #include "config.h"
 #include "lib/mem.h"
@@ -89,6 +90,8 @@ static int check_all(struct wanted_inputs *inputs, struct wanted_outputs *output
 {
     struct filter_chain *chain = NULL;
     int r = fail_on_check(options, err);
+    if (r == 0)
+        r = stats_check(options, err);
     if (r == 0)
         r = wire_read(inputs, outputs, options, err);
     for (size_t i = 0; r == 0 && i < outputs->n; i++)
