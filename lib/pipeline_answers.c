@@ -65,7 +65,7 @@ static bool hears(const struct exit_lane *exit, const struct output *from, bool 
 {
     const struct output_ops *ops = exit->out->ops;
     if (ops->documents)
-        return !from->ops->baseline;
+        return from->ops->exchanges && !from->ops->baseline;
     return ops->compares || (all && !ops->requests_only);
 }
 
@@ -78,7 +78,7 @@ static int find_receivers(struct lane *lane, struct output *from, bool all, stru
             continue;
         }
         lane->exits[i]->hears = true;
-        from->answer_tells |= lane->exits[i]->out->ops->documents && from->ops->exchanges;
+        from->answer_tells |= lane->exits[i]->out->ops->documents;
     }
     return r;
 }
