@@ -11,14 +11,17 @@
 #include "lib/options.h"
 
 struct vxlan; /* in source_vxlan.c: a socket's datagrams */
+struct direct; /* in source_direct.c: a packet socket without a ring */
 struct capture_stream; /* in source_pcap.c: a pipe, or gzip */
 
 struct source {
     pcap_t *pcap; /* times in nanoseconds; NULL: a file that was not begun, or VXLAN */
     struct vxlan *vxlan; /* NULL: libpcap */
+    struct direct *direct; /* brings the packets of libpcap's device; NULL: libpcap itself */
     int link_type; /* DLT_*, or DECODE_VXLAN */
     int fd; /* to poll for packets; -1: a file */
     int delay_ms; /* the kernel hands packets over at most this much later */
+    bool at_once; /* packets are to come without delay: by a socket of their own */
     bool own_clock; /* times of packets are not those of the wall clock: read that instead */
     char name[256]; /* device or file */
     char filter[BPF_TEXT_MAX]; /* in force; "": none */
@@ -69,7 +72,7 @@ int source_dispatch(struct source *s, int max, pcap_handler take, u_char *user);
 const char *source_fault(const struct source *s);
 /* Packets lost so far because the kernel's buffer was full, and in the network card. False: it is
  * not known, or a file. */
-bool source_losses(const struct source *s, uint64_t *kernel, uint64_t *interface);
+bool source_losses(struct source *s, uint64_t *kernel, uint64_t *interface);
 
 /* Also of one that was not opened, with fd -1. */
 void source_close(struct source *s);
@@ -79,3 +82,17 @@ MUST_CHECK int source_set_filter(struct source *s, const char *option, const cha
                                  struct err *err);
 /* In source_vxlan.c, for source_close(). NULL is fine. */
 void vxlan_free(struct vxlan *v);
+
+/* Whole packets, also those that offload has put together. */
+#define SOURCE_SNAPLEN 262144
+
+/* In source_direct.c, for the others. Can packets of this open device come without delay? */
+bool direct_can(const struct source *s);
+/* They do from now on: s->fd is a socket of its own. After the filter was set. skips_sent: what the
+ * device sends is left out. */
+MUST_CHECK int direct_open(struct source *s, int buffer_size, bool skips_sent, struct err *err);
+int direct_dispatch(struct source *s, int max, pcap_handler take, u_char *user);
+/* Packets that found the buffer full, so far. */
+uint64_t direct_losses(struct source *s);
+/* NULL is fine. */
+void direct_free(struct direct *d);

@@ -17,11 +17,11 @@
 #include "lib/log.h"
 #include "lib/span.h"
 
-/* Whole packets, also those that offload has put together. */
-#define SNAPLEN 262144
 /* How long the kernel may gather packets before it hands them over. */
 #define DEFAULT_TIMEOUT_MS 10
 #define MAX_TIMEOUT_NS (60 * NS_PER_S)
+/* Of a ring that is not used. */
+#define NO_BUFFER (512 << 10)
 /* 802.1Q and QinQ. */
 #define VLAN_TAGS 2
 
@@ -128,13 +128,18 @@ static int set_timestamp_type(struct source *s, const char *type, struct err *er
     return 0;
 }
 
-static int set_buffer_size(struct source *s, const struct options *options, struct err *err)
+static int buffer_size(const struct options *options)
 {
     uint64_t size = options_size(options, "input-raw-buffer-size");
-    if (size > INT32_MAX)
+    return size ? (int)size : RAW_DEFAULT_BUFFER;
+}
+
+static int set_buffer_size(struct source *s, const struct options *options, struct err *err)
+{
+    if (options_size(options, "input-raw-buffer-size") > INT32_MAX)
         return err_usage(err, "--input-raw-buffer-size: at most 2047mb");
     /* when memory is short, libpcap takes less by itself */
-    pcap_set_buffer_size(s->pcap, size ? (int)size : RAW_DEFAULT_BUFFER);
+    pcap_set_buffer_size(s->pcap, s->at_once ? NO_BUFFER : buffer_size(options));
     return 0;
 }
 
@@ -148,11 +153,9 @@ static int set_up(struct source *s, const struct options *options, struct err *e
     s->delay_ms = options_given(options, "input-raw-buffer-timeout")
                       ? (int)((timeout_ns + NS_PER_MS - 1) / NS_PER_MS)
                       : DEFAULT_TIMEOUT_MS;
-    /* libpcap's immediate mode has a ring of few frames, each as large as the largest packet: it
-     * lost a third of a busy server's requests. The shortest timeout loses none. */
-    if (s->delay_ms == 0)
+    if (s->delay_ms == 0) /* the shortest that a ring can have */
         s->delay_ms = 1;
-    pcap_set_snaplen(p, SNAPLEN);
+    pcap_set_snaplen(p, SOURCE_SNAPLEN);
     pcap_set_promisc(p, options_bool(options, "input-raw-promisc"));
     pcap_set_tstamp_precision(p, PCAP_TSTAMP_PRECISION_NANO);
     pcap_set_timeout(p, s->delay_ms);
@@ -221,6 +224,8 @@ static int share(struct source *s, const struct sharing *sharing, struct err *er
 {
     int yes = 1;
     bool skips_sent = is_loopback(s);
+    if (s->at_once) /* libpcap's socket hears nothing soon */
+        return 0;
     if (sharing->is_shared)
         return fanout_join(s->pcap, sharing->first ? sharing->first->pcap : NULL, skips_sent,
                            s->name, err);
@@ -245,6 +250,27 @@ static int set_filter(struct source *s, struct bpf_wish *wish, const struct opti
     return source_set_filter(s, "input-raw", text, err);
 }
 
+/* Packets are wanted without delay, and nothing else is that only libpcap's ring can do. */
+static bool wants_at_once(const struct sharing *sharing, const struct options *options)
+{
+    return options_given(options, "input-raw-buffer-timeout") &&
+           options_duration_ns(options, "input-raw-buffer-timeout") == 0 && !sharing->is_shared &&
+           !*options_string(options, "input-raw-timestamp-type");
+}
+
+/* Of a device whose packets cannot come at once, they come from the ring. */
+static int open_device(struct source *s, const struct sharing *sharing,
+                       const struct options *options, struct err *err)
+{
+    s->at_once = wants_at_once(sharing, options);
+    int r = activate(s, sharing, options, err);
+    if (r < 0 || !s->at_once || direct_can(s))
+        return r;
+    s->at_once = false;
+    pcap_close(s->pcap);
+    return activate(s, sharing, options, err);
+}
+
 int source_open_live(struct source *s, const struct raw_address *address,
                      const struct sharing *sharing, const struct options *options, struct err *err)
 {
@@ -256,11 +282,13 @@ int source_open_live(struct source *s, const struct raw_address *address,
         r = err_usage(err, "--input-raw-ignore-interface does not go together with "
                            "--input-raw-vlan-vid on all interfaces: name one in --input-raw");
     if (r == 0)
-        r = activate(s, sharing, options, err);
+        r = open_device(s, sharing, options, err);
     if (r == 0)
         r = share(s, sharing, err);
     if (r == 0)
         r = set_filter(s, &wish, options, err);
+    if (r == 0 && s->at_once)
+        r = direct_open(s, buffer_size(options), is_loopback(s), err);
     if (r < 0)
         source_close(s);
     return r;

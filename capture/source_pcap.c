@@ -59,9 +59,10 @@ void source_close(struct source *s)
         fclose(s->file);
     mem_free(s->file_buffer);
     stream_free(s->stream);
-    if (s->vxlan && s->fd != -1)
+    if ((s->vxlan || s->direct) && s->fd != -1)
         close(s->fd);
     vxlan_free(s->vxlan);
+    direct_free(s->direct);
     *s = (struct source){.fd = -1};
 }
 

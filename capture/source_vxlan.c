@@ -223,20 +223,27 @@ static int dispatch_vxlan(struct source *s, int max, pcap_handler take, u_char *
 
 int source_dispatch(struct source *s, int max, pcap_handler take, u_char *user)
 {
-    return s->vxlan ? dispatch_vxlan(s, max, take, user) : pcap_dispatch(s->pcap, max, take, user);
+    if (s->vxlan)
+        return dispatch_vxlan(s, max, take, user);
+    return s->direct ? direct_dispatch(s, max, take, user)
+                     : pcap_dispatch(s->pcap, max, take, user);
 }
 
 const char *source_fault(const struct source *s)
 {
-    return s->vxlan ? "the socket has failed" : pcap_geterr(s->pcap);
+    return s->vxlan || s->direct ? "the socket has failed" : pcap_geterr(s->pcap);
 }
 
-bool source_losses(const struct source *s, uint64_t *kernel, uint64_t *interface)
+bool source_losses(struct source *s, uint64_t *kernel, uint64_t *interface)
 {
     struct pcap_stat stat;
+    *interface = 0;
+    if (s->direct) {
+        *kernel = direct_losses(s);
+        return true;
+    }
     if (s->vxlan) {
         *kernel = s->vxlan->n_dropped;
-        *interface = 0;
         return true;
     }
     if (s->fd == -1 || pcap_stats(s->pcap, &stat) != 0)

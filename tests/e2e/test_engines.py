@@ -107,15 +107,16 @@ def send_frames(prefix, interface, frames):
 @test("a VLAN is found by its id on a live interface and on all, where the kernel takes tags off")
 def live_vlan(case):
     ns = Namespaces(case)
-    for where in ("veth-s", ""):
+    for where, delay in (("veth-s", "10ms"), ("veth-s", "0"), ("", "10ms"), ("", "0")):
         refrain = case.refrain("--input-raw", f"{where}:80", "--input-raw-vlan-vid", 6,
-                               "--output-stdout", prefix=ns.on_server())
+                               "--input-raw-buffer-timeout", delay, "--output-stdout",
+                               prefix=ns.on_server())
         frames = [links.plain(s) for s in segments(request("/none"))]
         for vlan in (5, 6):
             frames += [tagged(vlan, s) for s in segments(request(f"/{vlan}"))]
         send_frames(ns.on_client(), "veth-c", frames)
         time.sleep(0.3)
-        equal(targets(refrain.stop()), ["/6"], f"requests on {where or 'all interfaces'}")
+        equal(targets(refrain.stop()), ["/6"], f"requests on {where or 'all interfaces'}, {delay}")
 
 
 def send(port, datagrams, family=socket.AF_INET):

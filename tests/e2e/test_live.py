@@ -45,6 +45,24 @@ def veth(case):
     check_account(result, 20000)
 
 
+@test("without delay, on one interface and on all, requests of all shapes are recorded to the byte")
+def at_once(case):
+    ns = Namespaces(case)
+    nginx = Nginx(case, listen=(ns.server_address,), prefix=ns.on_server())
+    for where, seed in (("veth-s", 15), ("", 16)):
+        file = case.path(f"all-{seed}.gor")
+        refrain = case.refrain("--input-raw", f"{where}:{nginx.port}", "--output-file", file,
+                               "--output-file-append", "--input-raw-buffer-timeout", 0,
+                               prefix=ns.on_server())
+        sockets = sh(*ns.on_server(), "cat", "/proc/net/packet").splitlines()[1:]
+        equal(len(sockets), 2, "packet sockets: libpcap's, and one without a ring")
+        plan = (seed, 16, 100)
+        equal(client(ns.on_client(), ns.server_address, nginx.port, *plan), 1600, "answers")
+        result = refrain.stop()
+        check_recorded(gor.read(file), traffic.expected(*plan))
+        check_account(result, 1600)
+
+
 @test("every request of wrk is recorded, as many as nginx's log has")
 def wrk(case):
     need_root()
