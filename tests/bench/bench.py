@@ -6,6 +6,7 @@ Without names all rows are measured; a name takes every row that begins with it.
 everything small, to see that it works; --tap does that once and is a test.
 
 usage: bench.py BUILD_DIR [ROW...] [--runs N] [--quick] [--json FILE] [--tap]
+       bench.py --markdown FILE.json...: what was measured then, as rows of README.md
 """
 import argparse
 import json
@@ -23,8 +24,7 @@ import rows_file
 import rows_live
 import rows_profile
 from harness import Case, Failure, Skip, free_port, need, need_root, wait_until
-from measuring import (check_refrain, fail, measure,  # relay.py, replay.py, pace.py take these from here
-                       print_head, print_line, read_text)
+from measuring import fail, markdown, measure, print_head, print_line, read_text
 
 QUICK = 100
 CONFIG = """
@@ -174,6 +174,12 @@ def write_json(path, bench, lines):
                    "gor": bench.gor, "lines": lines}, f, indent=1)
 
 
+def print_markdown(paths):
+    for path in paths:
+        for line in json.loads(read_text(path))["lines"]:
+            print(markdown(line))
+
+
 def tap(rows, lines):
     print(f"1..{len(rows)}")
     for n, name in enumerate(rows, 1):
@@ -183,13 +189,17 @@ def tap(rows, lines):
 
 def main():
     parser = argparse.ArgumentParser()
-    parser.add_argument("build")
+    parser.add_argument("build", nargs="?", default="build-bench")
+    parser.add_argument("--markdown", nargs="+", metavar="FILE")
     parser.add_argument("rows", nargs="*")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json")
     parser.add_argument("--tap", action="store_true")
     args = parser.parse_args()
+    if args.markdown:
+        print_markdown(args.markdown)
+        return
     rows = chosen(args.rows)
     if args.tap or args.quick:
         args.quick, args.runs = True, 1

@@ -107,6 +107,13 @@ def spread(line):
     return f"{line['ratio']:.{places}f}x ({line['min']:.2f}-{line['max']:.2f})"
 
 
+def markdown(line):
+    """A row of README.md's table of figures."""
+    reference = f"{number(line['reference'])} {line['unit']}" if "reference" in line else ""
+    return (f"| {line['what']} | {number(line['subject'])} {line['unit']} | {reference} | "
+            f"{spread(line)} | {wanted(line)} | `{line['row']}` |")
+
+
 def print_head():
     print(f"{'':<16} {'what':<60} {'subject':>9} {'reference':>9} {'':<14} "
           f"{'ratio or spread':<22} wanted")

@@ -17,8 +17,8 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 # pylint: disable=wrong-import-position
 import gor
-from bench import check_refrain, measure
 from harness import Case, Skip
+from measuring import check_refrain, measure
 from replay import CONNECTIONS, START, Server
 
 SPEEDS = (100, 200, 1000)

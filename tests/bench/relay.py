@@ -21,8 +21,8 @@ import zlib
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 # pylint: disable=wrong-import-position
 import gor
-from bench import check_refrain, measure
 from harness import Case, free_port, is_listening, wait_until
+from measuring import check_refrain, measure
 from replay import START
 
 PADDING = 195  # records of 440 bytes, as in the figures of others

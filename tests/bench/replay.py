@@ -26,8 +26,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 # pylint: disable=wrong-import-position
 import gor
-from bench import check_refrain, measure
 from harness import Case, Failure, Skip, free_port, need, read_text, wait_until
+from measuring import check_refrain, measure
 
 CONNECTIONS = 64
 START = 1_700_000_000_000_000_000
