@@ -7,9 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/output.h"
 #include "outputs/conn_set.h"
+#include "outputs/file_sync.h"
 #include "outputs/outputs.h"
 #include "outputs/relay_conn.h"
 
@@ -20,6 +22,8 @@ struct tcp {
     struct output base;
     struct tcp_peer peer;
     struct conn_set conns;
+    struct file_sync *sync; /* NULL: no spool */
+    struct log_limit sync_fault;
 };
 
 static void tcp_close(struct output *out)
@@ -28,6 +32,7 @@ static void tcp_close(struct output *out)
         return;
     struct tcp *t = container_of(out, struct tcp, base);
     conn_set_fini(&t->conns);
+    file_sync_free(t->sync);
     mem_free(t);
 }
 
@@ -68,6 +73,7 @@ static int add_conn(struct tcp *t, const struct options *o, size_t workers, stru
     int r = 0;
     if (*dir) {
         spool.folder = folder;
+        spool.sync = t->sync;
         spool.max_bytes = options_size(o, "output-tcp-spool-size") / workers;
         r = spool_folder(folder, sizeof(folder), t, dir, config.worker);
     }
@@ -94,6 +100,8 @@ static int set_up(struct tcp *t, const struct output_args *args, struct err *err
         r = tcp_peer_init(&t->peer, "output-tcp", args->address, err);
     if (r == 0 && *dir)
         r = check_others(t, dir, workers, err);
+    if (r == 0 && *dir && (r = file_sync_new(&t->sync)) < 0)
+        err_sys(err, -r, "--output-tcp-spool");
     while (r == 0 && t->conns.n < workers)
         r = add_conn(t, args->options, workers, err);
     return r;
@@ -123,7 +131,12 @@ static enum output_result tcp_write(struct output *out, const struct msg *msg)
 
 static void tcp_poll(struct output *out, int wake_fd, int timeout_ms)
 {
-    conn_set_poll(&container_of(out, struct tcp, base)->conns, wake_fd, timeout_ms);
+    struct tcp *t = container_of(out, struct tcp, base);
+    conn_set_poll(&t->conns, wake_fd, timeout_ms);
+    int fault = t->sync ? file_sync_fault(t->sync) : 0;
+    if (fault != 0 && log_limit(&t->sync_fault))
+        log_error(t->peer.tag, "what was spooled may not be on the disk: fsync: %s",
+                  err_text(fault));
 }
 
 static enum output_result tcp_flush(struct output *out)

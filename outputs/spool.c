@@ -22,7 +22,7 @@ int spool_open(struct spool **spoolp, const struct spool_config *config, struct 
     s->tag = config->tag;
     s->max_bytes = config->max_bytes;
     buf_init(&s->waiting, WAITING_MAX);
-    int r = config->folder ? spool_disk_open(s, config->folder, err) : 0;
+    int r = config->folder ? spool_disk_open(s, config, err) : 0;
     if (r < 0) {
         s->acked = s->put; /* nothing of it is ours */
         spool_close(s);

@@ -17,6 +17,7 @@
 #include "lib/err.h"
 #include "lib/output.h"
 #include "lib/span.h"
+#include "outputs/file_sync.h"
 
 /* Frames that may be sent and not acknowledged. */
 #define SPOOL_WINDOW ((size_t)32 * 1024)
@@ -26,6 +27,7 @@ struct spool;
 struct spool_config {
     struct output *out; /* whose messages they are. Borrowed */
     const char *folder; /* made when it is missing; NULL: in memory. Borrowed until opened */
+    struct file_sync *sync; /* of what is in a folder; NULL: the kernel chooses. Borrowed */
     uint64_t max_bytes;
     const char *tag; /* of log lines. Borrowed */
 };

@@ -28,6 +28,7 @@ struct spool_disk {
     struct buf pending;
     uint64_t pending_frames;
     int64_t flush_due_ns; /* 0: nothing is pending */
+    bool unsynced; /* fd was written to, since it was last on its way to the disk */
     int64_t retry_ns; /* not before */
     struct log_limit fault;
     int read_fd; /* of read_file */
@@ -51,31 +52,10 @@ static int new_file(struct spool *s)
     if (fd < 0)
         return fd;
     if (d->fd != -1)
-        close(d->fd);
+        spool_files_done(&d->files, d->fd);
     d->fd = fd;
     d->file = d->files.next - 1;
     d->file_len = d->file_frames = 0;
-    return 0;
-}
-
-static int write_pending(struct spool_disk *d)
-{
-    struct span left = buf_span(&d->pending);
-    while (left.len > 0) {
-        ssize_t n = write(d->fd, left.ptr, left.len);
-        if (n == -1 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            int errnum = n == 0 ? ENOSPC : errno;
-            /* whole frames only; when even that fails a new file is begun */
-            if (ftruncate(d->fd, (off_t)d->file_len) == -1) {
-                close(d->fd);
-                d->fd = -1;
-            }
-            return -errnum;
-        }
-        left = span_from(left, (size_t)n);
-    }
     return 0;
 }
 
@@ -108,7 +88,7 @@ static int flush(struct spool *s, int64_t now_ns)
     int r = d->fd == -1 || d->file_len >= longest ? new_file(s) : 0;
     struct run *run = r == 0 ? writing(s) : NULL;
     if (r == 0)
-        r = run ? write_pending(d) : -ENOMEM;
+        r = run ? spool_files_append(&d->fd, buf_span(&d->pending), d->file_len) : -ENOMEM;
     if (r < 0) {
         fault(s, "cannot write the spool", -r);
         d->retry_ns = now_ns + RETRY_NS;
@@ -121,6 +101,7 @@ static int flush(struct spool *s, int64_t now_ns)
     s->written += d->pending_frames;
     d->pending_frames = 0;
     d->flush_due_ns = 0;
+    d->unsynced = true;
     buf_consume(&d->pending, len);
     if (d->pending.cap > 2 * PENDING_BYTES)
         buf_fini(&d->pending);
@@ -331,6 +312,9 @@ bool spool_disk_tick(struct spool *s, int64_t now_ns)
     bool did = false;
     if (d->flush_due_ns != 0 && now_ns >= d->flush_due_ns)
         did = flush(s, now_ns) == 0;
+    /* what the receiver has needs no disk */
+    if (d->unsynced && d->fd != -1 && s->acked < s->written)
+        d->unsynced = !spool_files_sync(&d->files, d->fd, now_ns);
     if (d->noted != s->acked && now_ns >= d->note_due_ns) {
         spool_files_note(&d->files, position(s));
         d->noted = s->acked;
@@ -438,8 +422,9 @@ static int scan(struct spool *s)
     return 0;
 }
 
-int spool_disk_open(struct spool *s, const char *folder, struct err *err)
+int spool_disk_open(struct spool *s, const struct spool_config *config, struct err *err)
 {
+    const char *folder = config->folder;
     struct spool_disk *d = mem_zalloc(MEM_IO, sizeof(*d));
     if (!d)
         return err_sys(err, ENOMEM, "%s", s->tag);
@@ -451,6 +436,7 @@ int spool_disk_open(struct spool *s, const char *folder, struct err *err)
     int r = spool_files_open(&d->files, folder, err);
     if (r < 0)
         return r;
+    d->files.sync = config->sync;
     r = scan(s);
     if (r < 0) {
         spool_files_close(&d->files, folder, false);
@@ -488,7 +474,7 @@ void spool_disk_close(struct spool *s)
     if (d->files.dir != -1)
         leave(s);
     if (d->fd != -1)
-        close(d->fd);
+        spool_files_done(&d->files, d->fd);
     if (d->read_fd != -1)
         close(d->read_fd);
     buf_fini(&d->pending);

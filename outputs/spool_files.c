@@ -13,11 +13,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "lib/clock.h"
 #include "lib/mem.h"
 
 #define SUFFIX ".frames"
 #define DIGITS 20
 #define NAME_SIZE (DIGITS + sizeof(SUFFIX))
+#define SYNC_NS NS_PER_S
 #define FLAGS (O_CLOEXEC | O_NOFOLLOW | O_NOCTTY)
 
 static int make_folders(const char *folder)
@@ -142,7 +144,48 @@ int spool_files_new(struct spool_files *f)
     if (fd == -1)
         return -errno;
     f->next++;
+    int dir = f->sync ? openat(f->dir, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (dir != -1)
+        file_sync_add(f->sync, dir); /* its name */
     return fd;
+}
+
+int spool_files_append(int *fd, struct span bytes, uint64_t len)
+{
+    while (bytes.len > 0) {
+        ssize_t n = write(*fd, bytes.ptr, bytes.len);
+        if (n == -1 && errno == EINTR)
+            continue;
+        if (n <= 0) {
+            int errnum = n == 0 ? ENOSPC : errno;
+            if (ftruncate(*fd, (off_t)len) == -1) {
+                close(*fd);
+                *fd = -1;
+            }
+            return -errnum;
+        }
+        bytes = span_from(bytes, (size_t)n);
+    }
+    return 0;
+}
+
+void spool_files_done(struct spool_files *f, int fd)
+{
+    if (f->sync)
+        file_sync_add(f->sync, fd);
+    else
+        close(fd);
+}
+
+bool spool_files_sync(struct spool_files *f, int fd, int64_t now_ns)
+{
+    if (!f->sync || now_ns < f->sync_due_ns)
+        return false;
+    f->sync_due_ns = now_ns + SYNC_NS;
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+    if (copy != -1)
+        file_sync_add(f->sync, copy);
+    return copy != -1;
 }
 
 int spool_files_read(const struct spool_files *f, uint64_t number)

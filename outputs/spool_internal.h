@@ -43,7 +43,7 @@ struct spool {
 };
 
 /* All take a spool that is on disk. */
-MUST_CHECK int spool_disk_open(struct spool *s, const char *folder, struct err *err);
+MUST_CHECK int spool_disk_open(struct spool *s, const struct spool_config *config, struct err *err);
 void spool_disk_close(struct spool *s);
 /* Appends a frame of msg. */
 enum output_result spool_disk_put(struct spool *s, const struct msg *msg, uint64_t stream,

@@ -6,7 +6,7 @@
  *
  * KIND: o (opened; LENGTH is its size), w (written), t (cut to LENGTH), b (an fsync begins), s (it
  * has ended well). A folder's descriptor is noted like a file's. With 64-bit offsets the symbols
- * are open64 and ftruncate64. */
+ * are open64, openat64 and ftruncate64. */
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 static int (*real_open)(const char *, int, ...);
+static int (*real_openat)(int, const char *, int, ...);
 static ssize_t (*real_write)(int, const void *, size_t);
 static int (*real_ftruncate)(int, off_t);
 static int (*real_fsync)(int);
@@ -36,6 +37,7 @@ static void find(void *function, const char *name)
 __attribute__((constructor)) static void begin(void)
 {
     find(&real_open, "open64");
+    find(&real_openat, "openat64");
     find(&real_write, "write");
     find(&real_ftruncate, "ftruncate64");
     find(&real_fsync, "fsync");
@@ -81,6 +83,24 @@ int open(const char *name, int flags, ...)
     va_end(args);
     pthread_mutex_lock(&lock);
     int fd = real_open(name, flags, mode);
+    int errnum = errno;
+    path_of(fd, path);
+    if (fd != -1 && path[0])
+        note('o', fd, path, 0, size_of(fd));
+    pthread_mutex_unlock(&lock);
+    errno = errnum;
+    return fd;
+}
+
+int openat(int folder, const char *name, int flags, ...)
+{
+    char path[512];
+    va_list args;
+    va_start(args, flags);
+    mode_t mode = flags & O_CREAT ? va_arg(args, mode_t) : 0;
+    va_end(args);
+    pthread_mutex_lock(&lock);
+    int fd = real_openat(folder, name, flags, mode);
     int errnum = errno;
     path_of(fd, path);
     if (fd != -1 && path[0])

@@ -36,7 +36,7 @@ def play(case, path, second, *args):
     index had to be made; how many records were read in vain."""
     start = time.monotonic()
     result = case.run("--input-file", path, "--from", f"{second}s", "--to", f"{second + 0.05:.2f}s",
-                      "--output-stdout", *args)
+                      "--output-stdout", *args, timeout=600)
     took = time.monotonic() - start
     return ([int(r.id, 16) for r in gor.parse(result.stdout)], took, "index" in result.stderr,
             result.input("input-file")["records_outside"])

@@ -7,12 +7,16 @@ fsync is there, and nothing that never was.
 
 Some of the states of each run; test_power.py full, or REFRAIN_LONG=1, for ten times as many."""
 import collections
+import contextlib
 import os
 import random
+import shutil
 import sys
 
+import gor
 from durable import FORMATS, check_no_gap, numbered, numbers, read_back
-from harness import Skip, check, equal, long_run, main, read_bytes, test
+from harness import (Skip, check, equal, free_port, long_run, main, read_bytes, test,
+                     within)
 
 STATES = 150 if long_run(sys.argv) else 12  # of each run
 SHIM = os.environ.get("LOG_WRITES_SHIM", "")
@@ -104,15 +108,21 @@ def sure_numbers(case, disk):
     return sorted(numbers(records)[1])
 
 
-def record(case, suffix, fsync, *args):
-    """A run that is logged: its notes."""
+def logged(case):
+    """The folder in which writes are logged, and the environment that does it."""
     if not SHIM:
         raise Skip("LOG_WRITES_SHIM names no library")
     folder = case.path("out")
     os.makedirs(folder)
+    return folder, {
+        "LD_PRELOAD": SHIM, "LOG_WRITES": case.path("log"), "LOG_BELOW": folder,
+        "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+
+
+def record(case, suffix, fsync, *args):
+    """A run that is logged: its notes."""
+    folder, env = logged(case)
     source = numbered(case, "source.gor", 1, 3000)
-    env = {"LD_PRELOAD": SHIM, "LOG_WRITES": case.path("log"), "LOG_BELOW": folder,
-           "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
     result = case.run("--input-file", f"{source}|2000rps", "--output-file", f"{folder}/x.{suffix}",
                       "--output-file-flush-interval", "100ms", "--output-file-fsync", fsync, *args,
                       env=env)
@@ -177,6 +187,58 @@ def always(case):
     equal(unsure, 0, "writes without fsync at the end")
     disk, _ = check_states(case, notes, "always")
     equal(len(sure_numbers(case, disk)), 3000, "requests that are sure at the end")
+
+
+def spooled(case, state):
+    """What a receiver gets from a spool that was found in this state."""
+    receiver, port, out = case.path("spools"), free_port(), case.path("arrived.gor")
+    folder = os.path.join(receiver, f"127.0.0.1_{port}-0")
+    shutil.rmtree(receiver, True)
+    os.makedirs(folder)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(out)
+    for path, data in state.items():
+        with open(os.path.join(folder, os.path.basename(path)), "wb") as f:
+            f.write(data)
+    there = case.refrain("--input-tcp", f"127.0.0.1:{port}", "--output-file", out,
+                         "--output-file-append", ready=port)
+    result = case.run("--input-file", case.write("none.gor", b""), "--output-tcp",
+                      f"127.0.0.1:{port}", "--output-tcp-spool", receiver)
+    there.stop()
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(case.path(".arrived.gor.relay"))
+    books = result.output("output-tcp")
+    equal(books["delivered"], books["spool_found"], "delivered of what was in the spool")
+    return numbers(gor.parse(read_bytes(out))).get(1, []) if os.path.exists(out) else []
+
+
+@test("a power cut while a relay spools: what is a second old arrives, and nothing twice")
+def spool(case):
+    folder, env = logged(case)
+    source = numbered(case, "source.gor", 1, 9000)
+    result = case.run("--input-file", f"{source}|2000rps", "--output-tcp", f"127.0.0.1:{free_port()}",
+                      "--output-tcp-spool", folder, "--output-tcp-spool-size", "4mb", env=env)
+    equal(result.output("output-tcp")["spooled"], 9000, "spooled")
+    notes, random_ = [n for n in notes_of(case.path("log")) if not n.path.endswith("/lock")], \
+        random.Random("spool")
+    disk, synced = Disk(), []
+    moments = sorted(random_.sample(range(1, len(notes) + 1), min(STATES, len(notes))))
+    for moment, note in enumerate(notes, 1):
+        disk.apply(note)
+        if note.kind == "s":
+            synced.append(note.path)
+        if moment not in moments:
+            continue
+        wanted = spooled(case, {p: d[:disk.sure[p]] for p, d in disk.files.items()})
+        check_no_gap(wanted, "requests that are sure")
+        found = spooled(case, after_the_cut(disk, random_))
+        equal(found[:len(wanted)], wanted, f"after note {moment}: requests that were synced")
+        equal(sorted(set(found)), found, f"after note {moment}: in order, none twice")
+    frames = [p for p in disk.files if p.endswith(".frames")]
+    check(len(frames) > 3, f"only {len(frames)} files")
+    within(sum(p in frames for p in synced), 6, 6 + len(frames), "fsyncs in five seconds")
+    equal({p: disk.sure[p] for p in frames}, {p: len(disk.files[p]) for p in frames}, "synced at the end")
+    check(set(frames) <= disk.names, "files whose name is sure")
 
 
 @test("--output-file-fsync never: never")
