@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "capture/copies.h"
 #include "capture/file_index.h"
 #include "capture/file_stream.h"
 #include "lib/buf.h"
@@ -31,6 +32,7 @@ struct file_reader {
     struct file_stream *stream; /* NULL: parked, or at its end */
     struct buf raw;
     struct record_reader records;
+    struct copies *copies; /* of compressed records; NULL: none came, or no memory */
     bool over; /* no more records than those in the window */
     bool gap; /* the bytes in raw end at a break */
     uint64_t damaged_before_gap;
@@ -107,6 +109,8 @@ static void forget(struct file_reader *r)
     r->heap = NULL;
     r->n_heap = r->cap_heap = r->window_bytes = 0;
     buf_fini(&r->raw);
+    copies_free(r->copies);
+    r->copies = NULL;
     file_stream_free(r->stream);
     r->stream = NULL;
 }
@@ -235,6 +239,16 @@ static void note_record(struct file_reader *r, uint64_t at)
     end_damage(r, r->at);
 }
 
+/* Is msg, found at that place, a copy that damaged bits made of an earlier record? */
+static bool is_copy(struct file_reader *r, const struct msg *msg, uint64_t at)
+{
+    if (!r->stream || !file_stream_is_compressed(r->stream))
+        return false;
+    if (!r->copies && !(r->copies = copies_new()))
+        return false;
+    return copies_has(r->copies, msg, at) && (r->gap || !file_stream_is_sound(r->stream));
+}
+
 /* Reads one record out of the raw bytes. False: more bytes are needed. */
 static bool parse_one(struct file_reader *r)
 {
@@ -254,7 +268,10 @@ static bool parse_one(struct file_reader *r)
         return used > 0;
     case RECORD_MSG:
         note_record(r, at);
-        if (!window_put(r, msg))
+        if (is_copy(r, msg, at)) {
+            msg_unref(msg);
+            note_damage(r, at, "a copy of an earlier record, which damage has made");
+        } else if (!window_put(r, msg))
             note_damage(r, at, "no memory for this record");
         break;
     case RECORD_DAMAGED:

@@ -18,6 +18,9 @@
  * is stored, and few bytes look like the head of another one. */
 #define UNSURE_BYTES (256 * KIB)
 
+/* Bytes of a file that are read to find out whether a member is sound. */
+#define AHEAD_MAX (64 * MIB)
+
 enum state {
     FIRST = 0, /* plain or compressed is not known yet */
     PLAIN,
@@ -25,6 +28,12 @@ enum state {
     BETWEEN, /* at the end of one: another, or the end of the file */
     SEARCH, /* after damage: looking for the next member */
     OVER,
+};
+
+enum verdict {
+    UNKNOWN = 0,
+    SOUND,
+    UNSOUND,
 };
 
 /* in.start is where the reading stands; in_offset + in.start is its place in the file. */
@@ -41,6 +50,7 @@ struct file_stream {
     uint64_t size; /* when it was opened */
     uint64_t member; /* where the current member began */
     uint64_t member_out; /* bytes that it has given */
+    enum verdict verdict; /* about it */
     bool broke, garbled; /* the last result was STREAM_BREAK */
     uint64_t broke_at;
     enum unpack_format format;
@@ -184,6 +194,47 @@ static int refill(struct file_stream *s, int wait_ms, int stop_fd)
     return STREAM_END;
 }
 
+/* Unpacks the current member to its end. UNKNOWN: no memory. */
+static enum verdict look_ahead(const struct file_stream *s, uint8_t *in, struct buf *out)
+{
+    struct unpack *u;
+    enum verdict verdict = UNKNOWN;
+    uint64_t at = s->member, until = s->member + AHEAD_MAX;
+    if (unpack_new(&u, s->format) < 0)
+        return UNKNOWN;
+    while (verdict == UNKNOWN) {
+        ssize_t n = at < until ? pread(s->fd, in, IN_BYTES, (off_t)at) : -1;
+        if (n <= 0)
+            verdict = n == 0 ? UNSOUND : SOUND; /* torn; or who knows */
+        struct span left = span_of(in, n > 0 ? (size_t)n : 0);
+        while (verdict == UNKNOWN && (left.len > 0 || unpack_has_more(u))) {
+            size_t used;
+            int r = unpack_some(u, left, &used, out);
+            buf_consume(out, buf_span(out).len);
+            left = span_from(left, used);
+            if (r != UNPACK_MORE)
+                verdict = r == UNPACK_BAD ? UNSOUND : SOUND;
+        }
+        at += n > 0 ? (uint64_t)n : 0;
+    }
+    unpack_free(u);
+    return verdict;
+}
+
+bool file_stream_is_sound(struct file_stream *s)
+{
+    if (!s->regular || !s->unpack || s->verdict != UNKNOWN)
+        return s->verdict != UNSOUND;
+    struct buf out;
+    uint8_t *in = mem_alloc(MEM_IO, IN_BYTES);
+    buf_init(&out, MIB);
+    if (in)
+        s->verdict = look_ahead(s, in, &out);
+    buf_fini(&out);
+    mem_free(in);
+    return s->verdict != UNSOUND;
+}
+
 static enum unpack_format magic(const struct file_stream *s)
 {
     return unpack_magic(span_of(s->in.data + s->in.start, n_in(s)));
@@ -196,6 +247,7 @@ static int begin_member(struct file_stream *s)
         return r;
     s->member = s->in_offset + s->in.start;
     s->member_out = 0;
+    s->verdict = UNKNOWN;
     s->state = MEMBER;
     return 0;
 }
@@ -318,8 +370,10 @@ static int member(struct file_stream *s, struct buf *out, int wait_ms, int stop_
     s->member_out += buf_span(out).len - before;
     if (r == UNPACK_BAD)
         return member_broke(s, false);
-    if (r == UNPACK_END)
+    if (r == UNPACK_END) {
         s->state = BETWEEN;
+        s->verdict = SOUND;
+    }
     return STREAM_BYTES;
 }
 

@@ -42,6 +42,11 @@ size_t file_stream_unsure(const struct file_stream *s);
 /* After STREAM_BREAK: are these bytes in doubt? If not, the file just ends here. */
 bool file_stream_is_garbled(const struct file_stream *s);
 
+/* Does the member that the bytes appended last came from unpack to a good end? That is found out by
+ * reading ahead, once for each member; true where it cannot be: not compressed, a pipe, a member
+ * that is very long. */
+bool file_stream_is_sound(struct file_stream *s);
+
 /* Goes to that place of a regular file, where a record or a member begins. 0 or -errno. */
 MUST_CHECK int file_stream_seek(struct file_stream *s, uint64_t offset);
 /* Where in the file the member began that the bytes appended last came from. */

@@ -251,6 +251,50 @@ START_TEST(a_damaged_member_costs_only_itself)
 }
 END_TEST
 
+/* One record as refrain writes it, with a body of body bytes. */
+static size_t checked_record(char *out, const char *name, int ts, int body)
+{
+    char payload[16384];
+    int len = snprintf(payload, sizeof(payload),
+                       "POST /%s HTTP/1.1\r\nContent-Length: %d\r\n\r\n%0*d", name, body, body, 0);
+    uLong crc = crc32_z(0, (const Bytef *)payload, (size_t)len);
+    return (size_t)sprintf(out, "1 %s %d 0 %d %08lx - -\n%s" SEP, name, ts, len, crc, payload);
+}
+
+START_TEST(copies_in_a_damaged_member_are_damage_and_in_a_sound_one_are_records)
+{
+    static char text[1 << 20];
+    size_t size;
+    folder_enter();
+    for (int far = 0; far < 2;
+         far++) { /* the damage is told at once, or long after the copy is out */
+        size_t len = checked_record(text, "r1", 10, 100);
+        len += checked_record(text + len, "r2", 20, 100);
+        len += checked_record(text + len, "r1", 10, 100);
+        for (int i = 0; i < 40 * far; i++) {
+            char name[8];
+            snprintf(name, sizeof(name), "x%d", i);
+            len += checked_record(text + len, name, 30, 15000);
+        }
+        memset(&books, 0, sizeof(books));
+        file_put("a.gz", "", 0);
+        add_member("a.gz", text, len);
+        const char *got = play_one("a.gz");
+        ck_assert_msg(strncmp(got, "/r1@0 /r1@0 /r2@10", 18) == 0, "%s", got);
+        ck_assert_uint_eq(book_get(&books, BOOK_RECORDS_DAMAGED), 0);
+        uint8_t *bytes = file_get("a.gz", &size);
+        bytes[size - 8] ^= 1; /* the member's CRC32 */
+        file_put("a.gz", bytes, size);
+        free(bytes);
+        got = play_one("a.gz");
+        ck_assert_msg(strncmp(got, "/r1@0 /r2@10", 12) == 0, "%s", got);
+        ck_assert_uint_eq(book_get(&books, BOOK_RECORDS), 2 + 40 * (unsigned)far + 3 + 40 * far);
+        ck_assert_uint_ge(book_get(&books, BOOK_RECORDS_DAMAGED), 1);
+    }
+    folder_leave();
+}
+END_TEST
+
 START_TEST(damaged_records_are_skipped_and_counted)
 {
     char text[1024];
@@ -452,6 +496,7 @@ Suite *suite(void)
         gzip_is_known_by_its_content_and_may_have_many_members,
         a_torn_gzip_file_gives_what_is_whole_and_counts_one_damage,
         a_damaged_member_costs_only_itself,
+        copies_in_a_damaged_member_are_damage_and_in_a_sound_one_are_records,
         damaged_records_are_skipped_and_counted,
         a_payload_that_is_no_http_is_passed_on_and_counted,
         empty_files_end_at_once,
