@@ -3,7 +3,6 @@
 """Two refrains that lose nothing between them: kill -9 at either end, a peer that is stopped, cut
 off or away, a spool that is full or damaged. With "full" in front of the words, or REFRAIN_LONG=1,
 a peer is away for ten minutes instead of ten seconds."""
-import collections
 import contextlib
 import glob
 import os
@@ -16,110 +15,13 @@ import time
 import zlib
 
 import gor
-from harness import (check, equal, free_port, long_run, main, need, need_root, read_text, sh,
-                     summaries, test, wait_until, within)
+from harness import (check, equal, free_port, long_run, main, need, need_root, sh, summaries, test,
+                     wait_until, within)
+from relays import (CONNECTIONS, Receiver, check_all, check_order, gor_bytes, kill_while, names,
+                    recording, rss_kib)
 
 LONG = long_run(sys.argv)
-START = 1_700_000_000_000_000_000
-CONNECTIONS = 50
 HELLO = re.compile(rb"^refrain-relay/1 sender=([0-9a-f]{16}) next=(\d+)\n" + gor.SEPARATOR[1:])
-
-
-def recording(case, name, n, per_second, size=0):
-    """n requests of 50 connections, /CONNECTION/NUMBER, at that pace."""
-    gap = 1_000_000_000 // per_second
-    path = case.path(name)
-    with open(path, "wb") as f:
-        for k in range(n):
-            conn, number = k % CONNECTIONS, k // CONNECTIONS
-            payload = gor.request(f"/{conn}/{number}", body=b"x" * size,
-                                  method="POST" if size else "GET")
-            f.write(gor.make(payload, START + k * gap, id_=f"{40000 + conn:04x}00500a000001{k:08x}"))
-    return path
-
-
-def names(paths):
-    """(connection, number) of all whole records in those files, in order."""
-    found = []
-    for path in paths:
-        data = gor_bytes(path)
-        for _, payload in gor.salvage(data):
-            conn, number = payload.split(b" ", 2)[1].decode().strip("/").split("/")
-            found.append((int(conn), int(number)))
-    return found
-
-
-def gor_bytes(path):
-    """What can be unpacked: a kill may leave a torn member at the end of any run."""
-    with open(path, "rb") as f:
-        data = f.read()
-    if not path.endswith(".gz"):
-        return data
-    parts = []
-    while data:
-        member, at = zlib.decompressobj(31), 0
-        try:
-            while at < len(data) and not member.eof:
-                parts.append(member.decompress(data[at:at + 512]))
-                at += 512
-            data = member.unused_data + data[at:] if member.eof else b""
-        except zlib.error:  # torn: the next member begins behind it
-            following = data.find(b"\x1f\x8b\x08", 1)
-            data = data[following:] if following > 0 else b""
-    return b"".join(parts)
-
-
-def check_all(found, n, what="recorded"):
-    """0 lost, 0 twice, in order."""
-    wanted = {(k % CONNECTIONS, k // CONNECTIONS) for k in range(n)}
-    counts = collections.Counter(found)
-    twice = [name for name, count in counts.items() if count > 1]
-    equal(twice[:5], [], f"{len(twice)} {what} twice")
-    lost = wanted - counts.keys()
-    equal(sorted(lost)[:5], [], f"{len(lost)} of {n} not {what}")
-    equal(sorted(counts.keys() - wanted)[:5], [], f"{what} from nowhere")
-    check_order(found)
-
-
-def check_order(found):
-    last = {}
-    for conn, number in found:
-        check(last.get(conn, -1) < number, f"connection {conn}: {number} after {last.get(conn)}")
-        last[conn] = number
-
-
-class Receiver:
-    """A refrain that listens and records; killed and started again at the same port."""
-
-    def __init__(self, case, *output):
-        self.case = case
-        self.port = free_port()
-        self.output = output
-        self.refrain = None
-
-    @property
-    def address(self):
-        return f"127.0.0.1:{self.port}"
-
-    def start(self):
-        self.refrain = self.case.refrain("--input-tcp", self.address, *self.output,
-                                         ready=self.port)
-        return self
-
-    def kill(self):
-        self.refrain.kill()
-        check("Sanitizer" not in self.refrain.stderr(), self.refrain.stderr()[-3000:])
-
-
-def kill_while(receiver, sender, kills, low, high, seed=1):
-    rng = random.Random(seed)
-    done = 0
-    while done < kills and sender.process.poll() is None:
-        time.sleep(rng.uniform(low, high))
-        receiver.kill()
-        receiver.start()
-        done += 1
-    equal(done, kills, "kills before the sender had ended")
 
 
 def kill_receiver(case, template, n, kills, *options):
@@ -312,11 +214,6 @@ def black_hole(case):
     equal(result.output("output-tcp")["delivered"], n, "acknowledged, with nothing dropped")
     receiver.stop()
     check_all(names([out]), n)
-
-
-def rss_kib(pid):
-    """Of the program itself, not of ip netns exec, which becomes it."""
-    return int(re.search(r"VmRSS:\s+(\d+)", read_text(f"/proc/{pid}/status")).group(1))
 
 
 def spooled(case):
