@@ -14,9 +14,6 @@ struct http_tls {
     const char *client_key; /* "": in client_cert */
 };
 
-/* Is there a certificate in the file that option names? 0, or a negative errno with err. */
-MUST_CHECK int http_tls_check_cert(const char *option, const char *path, struct err *err);
-
 /* Looks into the files as well: libcurl reads them when it connects, too late to tell of a mistake
  * at the start. 0, or a negative errno with err. */
 MUST_CHECK int http_tls_read(struct http_tls *tls, const struct options *options, struct err *err);

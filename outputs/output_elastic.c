@@ -20,9 +20,9 @@
 #include "lib/net.h"
 #include "lib/output.h"
 #include "lib/own.h"
+#include "lib/pem.h"
 #include "outputs/elastic_bulk.h"
 #include "outputs/elastic_url.h"
-#include "outputs/http_tls.h"
 #include "outputs/outputs.h"
 
 #define OPTION "output-http-elasticsearch"
@@ -308,7 +308,7 @@ static int set_up(struct elastic *e, const struct output_args *args, struct err 
     int r =
         elastic_url_parse(&e->url, args->address, options_string(options, OPTION "-password"), err);
     if (r == 0 && ca[0])
-        r = http_tls_check_cert(OPTION "-ca-cert", ca, err);
+        r = pem_want_cert(OPTION "-ca-cert", ca, err);
     if (r < 0)
         return r;
     snprintf(e->tag, sizeof(e->tag), OPTION " %s", e->url.shown);
