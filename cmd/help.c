@@ -18,7 +18,7 @@ static const char intro[] =
     "  sudo refrain --input-raw :8080 --output-stdout\n"
     "  sudo refrain --input-raw :8080 --output-file requests-%Y%m%d.gor.gz\n"
     "  refrain --input-file 'requests-*.gor.gz|200%' --output-http http://127.0.0.1:9090\n"
-    "  refrain --input-tcp :28020 --output-http 'http://staging.example|10%'\n"
+    "  refrain --input-tcp 0.0.0.0:28020 --output-http 'http://staging.example|10%'\n"
     "\n"
     "An option takes one or two dashes, and '=' or a space before its value. REFRAIN_OUTPUT_HTTP\n"
     "in the environment sets --output-http, and so on. A '*' marks options that may be repeated.\n"

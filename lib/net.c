@@ -157,7 +157,7 @@ int net_listen(int *fds, size_t max, const struct net_name *name, const char *op
                struct err *err)
 {
     assert(max > 0);
-    if (!name->host[0]) {
+    if (strcmp(name->host, "*") == 0) {
         int fd = listen_everywhere(name);
         if (fd < 0)
             return listen_error(-fd, name, option, err);
@@ -165,7 +165,7 @@ int net_listen(int *fds, size_t max, const struct net_name *name, const char *op
         return 1;
     }
     struct addrinfo *list = NULL;
-    int r = look_up(&list, name, AI_PASSIVE, option, err);
+    int r = look_up(&list, name, 0, option, err);
     if (r < 0)
         return r;
     size_t n = 0;
@@ -173,7 +173,7 @@ int net_listen(int *fds, size_t max, const struct net_name *name, const char *op
         r = listen_on(a->ai_addr, a->ai_addrlen, true);
         if (r >= 0)
             fds[n++] = r;
-        else if (r == -EAFNOSUPPORT || (r == -EADDRNOTAVAIL && a->ai_next))
+        else if (r == -EAFNOSUPPORT || (r == -EADDRNOTAVAIL && (a->ai_next || n > 0)))
             r = 0; /* a family that this machine does not have */
     }
     freeaddrinfo(list);
@@ -184,6 +184,31 @@ int net_listen(int *fds, size_t max, const struct net_name *name, const char *op
     while (n > 0)
         close(fds[--n]);
     return listen_error(-r, name, option, err);
+}
+
+bool net_is_local(int fd)
+{
+    struct sockaddr_storage ss;
+    socklen_t len = sizeof(ss);
+    if (getsockname(fd, (struct sockaddr *)&ss, &len) == -1)
+        return false;
+    if (ss.ss_family == AF_INET)
+        return ntohl(((struct sockaddr_in *)&ss)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+    return IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *)&ss)->sin6_addr);
+}
+
+void net_peer(char *out, int fd)
+{
+    struct sockaddr_storage ss;
+    socklen_t len = sizeof(ss);
+    char host[64], port[8];
+    bool known = getpeername(fd, (struct sockaddr *)&ss, &len) == 0 &&
+                 getnameinfo((struct sockaddr *)&ss, len, host, sizeof(host), port, sizeof(port),
+                             NI_NUMERICHOST | NI_NUMERICSERV) == 0;
+    if (!known)
+        snprintf(out, NET_PEER_MAX, "somebody");
+    else
+        snprintf(out, NET_PEER_MAX, ss.ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
 int net_connect(const struct net_addr *addr)

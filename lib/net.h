@@ -10,7 +10,7 @@
 
 #define NET_HOST_MAX 255 /* RFC 1035, 2.3.4 */
 
-/* "host:port", "1.2.3.4:port", "[v6]:port" or ":port". */
+/* "host:port", "1.2.3.4:port", "[v6]:port" or ":port"; to listen, "*:port" too. */
 struct net_name {
     char host[NET_HOST_MAX + 1]; /* without brackets; "" when only a port was given */
     char port[6]; /* decimal, 0-65535 */
@@ -37,10 +37,18 @@ struct net_addrs {
 MUST_CHECK int net_resolve(struct net_addrs *addrs, const struct net_name *name, const char *option,
                            struct err *err);
 
-/* Listens on every address of name, into fds (room for max); an empty host is all addresses of the
- * machine, IPv4 and IPv6. Returns how many sockets were opened, or -errno with err. */
+/* Listens on every address of name, into fds (room for max); an empty host is this machine alone,
+ * "*" all of its addresses, both IPv4 and IPv6. Returns how many sockets were opened, or -errno
+ * with err. */
 MUST_CHECK int net_listen(int *fds, size_t max, const struct net_name *name, const char *option,
                           struct err *err);
+
+/* Can only this machine connect to that listener? */
+bool net_is_local(int fd);
+
+/* Who is at the other end of fd: "1.2.3.4:5", or "somebody". */
+#define NET_PEER_MAX 80
+void net_peer(char *out, int fd);
 
 /* Starts to connect. The socket, which becomes writable when the outcome is known, or -errno. */
 MUST_CHECK int net_connect(const struct net_addr *addr);

@@ -75,7 +75,7 @@ class Scene:
                       f"http://127.0.0.1:{self.target.port}", word)
         word = re.sub(r"http://127\.0\.0\.1:9090", f"http://127.0.0.1:{self.target.port}", word)
         word = re.sub(r"replayer\.example:28020|replay:28020", f"127.0.0.1:{self.relay}", word)
-        return re.sub(r"^:28020", f"127.0.0.1:{self.relay}", word)
+        return re.sub(r"^0\.0\.0\.0:28020", f"127.0.0.1:{self.relay}", word)
 
     def traffic(self):
         """Twenty requests to the server, by curl."""

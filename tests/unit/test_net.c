@@ -141,13 +141,24 @@ static int connect_to(const char *host, uint16_t port)
     return outcome;
 }
 
-START_TEST(a_listener_without_a_host_takes_both_families)
+START_TEST(a_listener_without_a_host_is_for_this_machine)
 {
     struct err err;
     int fd = listen_at(":0", &err);
     ck_assert_int_ge(fd, 0);
+    ck_assert(net_is_local(fd));
+    close(fd);
+}
+END_TEST
+
+START_TEST(a_listener_for_all_takes_both_families)
+{
+    struct err err;
+    int fd = listen_at("*:0", &err);
+    ck_assert_int_ge(fd, 0);
     ck_assert_int_eq(connect_to("127.0.0.1", port_of(fd)), 0);
     ck_assert_int_eq(connect_to("[::1]", port_of(fd)), 0);
+    ck_assert(!net_is_local(fd));
     close(fd);
 }
 END_TEST
@@ -203,7 +214,8 @@ Suite *suite(void)
         an_address_without_a_good_port_is_refused_with_its_text,
         a_host_name_that_is_too_long_is_refused,
         names_are_resolved_and_unknown_ones_refused,
-        a_listener_without_a_host_takes_both_families,
+        a_listener_without_a_host_is_for_this_machine,
+        a_listener_for_all_takes_both_families,
         a_listener_with_an_address_takes_only_that,
         a_port_in_use_is_named,
         back_off_doubles_to_its_maximum_and_starts_again_after_success,
