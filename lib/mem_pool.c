@@ -11,7 +11,7 @@
 #define SMALLEST 256
 #define CLASSES 41
 /* Free bytes that a pool keeps: more than is under way as long as outputs keep up. */
-#define KEEP_BYTES (8 * MIB)
+#define KEEP_BYTES (16 * MIB)
 /* So many are laid aside before they are handed over. */
 #define ASIDE 32
 

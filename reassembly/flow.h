@@ -37,8 +37,8 @@ enum reading {
 
 /* One direction. */
 struct half {
-    struct stream stream;
     struct partial *partial; /* the message in progress; NULL: none */
+    struct stream stream;
     uint8_t reading; /* enum reading */
     bool ended; /* FIN delivered, or RST */
 };
@@ -48,25 +48,27 @@ enum direction {
     TO_CLIENT = 1,
 };
 
+/* What every segment needs comes first. */
 struct flow {
-    struct flow *chain; /* next in the table's bucket */
-    struct flow_link age;
-    struct flow_link hole; /* prev NULL: no hole */
-    struct endpoint client, server;
     uint64_t scope;
-    uint64_t hash;
+    struct endpoint client, server;
+    uint32_t tag; /* of its place in the table */
+    uint32_t number; /* among all flows of the table */
     int64_t last_ns; /* when the last segment came */
+    struct flow_link age;
     struct half half[2]; /* by direction */
+    struct flow_link hole; /* prev NULL: no hole */
     struct pending *pending; /* requests that wait for their responses; NULL: none */
     uint32_t syn; /* client's initial sequence number, when has_syn */
     uint32_t answered; /* what the client sent before it is answered, when has_answered */
     uint32_t barred_ack; /* what the client had received when it sent a malformed request, when
                             is_barred: see reassembly/conv.c */
-    bool has_syn, has_answered, is_barred;
-    bool hole_acked; /* the list that it is in by its hole */
-    bool upgrade; /* an upgrade was asked for: what follows may not be HTTP */
+    bool has_syn : 1, has_answered : 1, is_barred : 1;
+    bool hole_acked : 1; /* the list that it is in by its hole */
+    bool upgrade : 1; /* an upgrade was asked for: what follows may not be HTTP */
     uint8_t list; /* enum flow_list */
 };
+static_assert(sizeof(struct flow) <= 232, "with its place in the table at most 256 bytes");
 
 struct flow_table;
 
@@ -74,9 +76,9 @@ MUST_CHECK int flow_table_new(struct flow_table **tp, uint64_t seed);
 /* Frees the table, not the flows. */
 void flow_table_free(struct flow_table *t);
 
-/* The flow of these endpoints, whichever end src is; NULL: none. */
-struct flow *flow_find(struct flow_table *t, const struct segment *segment);
-/* flow.hash of these endpoints: the same in both directions. */
+/* The flow of these endpoints, whichever end src is, and which way the segment goes; NULL: none. */
+struct flow *flow_find(struct flow_table *t, const struct segment *segment, enum direction *dir);
+/* Of these endpoints: the same in both directions. */
 uint64_t flow_hash(const struct flow_table *t, const struct segment *segment);
 /* A new one in list ACTIVE; NULL: no memory. */
 struct flow *flow_add(struct flow_table *t, const struct segment *segment, bool from_client);

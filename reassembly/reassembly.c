@@ -131,7 +131,7 @@ static void skip_holes(struct reassembly *r, struct flow *f)
 {
     for (int dir = TO_SERVER; dir <= TO_CLIENT; dir++) {
         struct carrier c = carrier(r, f, (enum direction)dir);
-        while (pieces_wait(&f->half[dir].stream.pieces))
+        while (stream_waits(&f->half[dir].stream))
             r->pieces -= stream_skip_hole(&f->half[dir].stream, &c.sink);
     }
     flow_forget_hole(f);
@@ -157,8 +157,8 @@ static void check_hole(struct reassembly *r, struct flow *f, int64_t now_ns)
         struct carrier c = carrier(r, f, (enum direction)dir);
         for (; stream_hole_is_lost(s, now_ns, gap_ns); is_new = true)
             r->pieces -= stream_skip_hole(s, &c.sink);
-        is_acked |= s->acked_ns != 0;
-        waits |= pieces_wait(&s->pieces);
+        is_acked |= s->hole && s->hole->acked_ns != 0;
+        waits |= stream_waits(s);
     }
     if (!waits || is_new)
         flow_forget_hole(f);
@@ -282,7 +282,7 @@ static int from_client(const struct reassembly *r, const struct segment *s)
     return s->dst.port < s->src.port; /* servers have the lower numbers, as a rule */
 }
 
-static struct flow *open_flow(struct reassembly *r, const struct segment *s)
+static struct flow *open_flow(struct reassembly *r, const struct segment *s, enum direction *dir)
 {
     if (s->flags & TCP_RST)
         return NULL;
@@ -297,39 +297,43 @@ static struct flow *open_flow(struct reassembly *r, const struct segment *s)
         return NULL;
     }
     book_one(r->env.config.books, BOOK_FLOWS);
+    *dir = client == 1 ? TO_SERVER : TO_CLIENT;
     return f;
 }
 
-static enum direction direction_of(const struct flow *f, const struct segment *s)
-{
-    bool to_server = s->dst.port == f->server.port && s->src.port == f->client.port &&
-                     endpoint_eq(&s->dst, &f->server);
-    return to_server ? TO_SERVER : TO_CLIENT;
-}
-
 /* A SYN with another sequence number than the one that opened the flow: the port is used again. */
-static bool begins_anew(const struct flow *f, const struct segment *s)
+static bool begins_anew(const struct flow *f, const struct segment *s, enum direction dir)
 {
-    if ((s->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN || direction_of(f, s) != TO_SERVER)
+    if ((s->flags & (TCP_SYN | TCP_ACK)) != TCP_SYN || dir != TO_SERVER)
         return false;
     if (f->has_syn)
         return s->seq != f->syn;
     return f->half[TO_SERVER].stream.synced;
 }
 
+/* Most segments only acknowledge; and of a server whose responses nobody wants nothing else is
+ * read: live, the kernel's filter does not even let it through. */
+static bool is_read(const struct reassembly *r, const struct segment *s, enum direction dir)
+{
+    return (s->wire_len > 0 || (s->flags & (TCP_SYN | TCP_FIN))) &&
+           (dir == TO_SERVER || r->env.config.track_responses);
+}
+
 static void feed(struct reassembly *r, struct flow *f, const struct segment *s, enum direction dir)
 {
     struct stream *stream = &f->half[dir].stream;
     struct stream *other = &f->half[!dir].stream;
-    struct carrier c = carrier(r, f, dir);
     if (f->hole.prev)
         check_hole(r, f, s->ts_ns); /* before what this one brings */
     if (s->flags & TCP_ACK)
         stream_acked(other, s->ack, s->ts_ns);
-    struct stream_result result = stream_segment(stream, s, &c.sink);
-    book_add(r->env.config.books, BOOK_DUPLICATE_BYTES, result.duplicate);
-    r->pieces += result.held;
-    if (pieces_wait(&stream->pieces) || pieces_wait(&other->pieces) || f->hole.prev)
+    if (is_read(r, s, dir)) {
+        struct carrier c = carrier(r, f, dir);
+        struct stream_result result = stream_segment(stream, s, &c.sink);
+        book_add(r->env.config.books, BOOK_DUPLICATE_BYTES, result.duplicate);
+        r->pieces += result.held;
+    }
+    if (stream_waits(stream) || stream_waits(other) || f->hole.prev)
         check_hole(r, f, s->ts_ns);
 }
 
@@ -338,7 +342,7 @@ static void feed(struct reassembly *r, struct flow *f, const struct segment *s, 
 static bool is_between_messages(const struct flow *f)
 {
     for (int dir = TO_SERVER; dir <= TO_CLIENT; dir++)
-        if (f->half[dir].partial || pieces_wait(&f->half[dir].stream.pieces))
+        if (f->half[dir].partial || stream_waits(&f->half[dir].stream))
             return false;
     return !f->pending || !pending_first(f->pending);
 }
@@ -349,9 +353,10 @@ static bool is_shed(struct reassembly *r, struct flow *f, const struct segment *
 {
     struct shed *shed = r->env.config.shed;
     bool begins = (s->flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
-    if (!f && shed_admits(shed, flow_hash(r->table, s), begins))
+    uint64_t hash = flow_hash(r->table, s);
+    if (!f && shed_admits(shed, hash, begins))
         return false;
-    if (f && (shed_keeps(shed, f->hash) || f->list == FLOW_CLOSED || !is_between_messages(f)))
+    if (f && (shed_keeps(shed, hash) || f->list == FLOW_CLOSED || !is_between_messages(f)))
         return false;
     if (f)
         forget(r, f);
@@ -372,8 +377,9 @@ void reassembly_segment(struct reassembly *r, const struct segment *s)
         r->env.next_id = (uint32_t)hash_mix((uint64_t)s->ts_ns, 0);
     }
     reassembly_tick(r, s->ts_ns);
-    struct flow *f = flow_find(r->table, s);
-    if (f && begins_anew(f, s)) {
+    enum direction dir = TO_SERVER;
+    struct flow *f = flow_find(r->table, s, &dir);
+    if (f && begins_anew(f, s, dir)) {
         close_flow(r, f);
         forget(r, f);
         f = NULL;
@@ -384,10 +390,9 @@ void reassembly_segment(struct reassembly *r, const struct segment *s)
     }
     book_one(config->books, BOOK_SEGMENTS);
     if (!f)
-        f = open_flow(r, s);
+        f = open_flow(r, s, &dir);
     if (!f)
         return;
-    enum direction dir = direction_of(f, s);
     if (dir == TO_SERVER && (s->flags & TCP_SYN) && !f->has_syn && !f->half[dir].stream.synced) {
         f->has_syn = true;
         f->syn = s->seq;

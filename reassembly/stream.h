@@ -35,19 +35,29 @@ struct stream_sink {
     void (*end)(struct stream_sink *sink);
 };
 
+/* Bytes that are missing, and what waits behind them. */
+struct hole {
+    struct pieces pieces; /* at least one */
+    int64_t since_ns; /* when the first of them came */
+    int64_t acked_ns; /* when the peer first acknowledged beyond the hole; 0: not yet */
+};
+
 /* All zero is a stream of which nothing was seen. Always true: pieces lie behind next. */
 struct stream {
-    struct pieces pieces;
+    struct hole *hole; /* NULL: none, as nearly always */
     uint32_t next; /* sequence number of the next byte, when synced or has_ack */
     uint32_t fin; /* where FIN lies, when has_fin */
     uint32_t peer_ack; /* highest acknowledgement of the peer, when has_ack */
     uint32_t
         sent_ack; /* what the segment acknowledges whose data is given out, when has_sent_ack */
-    bool synced; /* next is known */
-    bool has_fin, has_ack, has_sent_ack, ended;
-    int64_t acked_ns; /* when the peer first acknowledged beyond the hole; 0: not yet */
-    int64_t hole_ns; /* when the first piece came that waits; 0: none waits */
+    bool synced : 1; /* next is known */
+    bool has_fin : 1, has_ack : 1, has_sent_ack : 1, ended : 1;
 };
+
+static inline bool stream_waits(const struct stream *s)
+{
+    return s->hole != NULL;
+}
 
 /* What a segment's payload did. */
 struct stream_result {

@@ -24,7 +24,7 @@ static void finish(struct conv_env *env, struct flow *f, enum direction dir)
 /* That side speaks, so the other has spoken; but not while bytes of it are missing. */
 static void finish_other(struct conv_env *env, struct flow *f, enum direction dir)
 {
-    if (!pieces_wait(&f->half[!dir].stream.pieces))
+    if (!stream_waits(&f->half[!dir].stream))
         finish(env, f, !dir);
 }
 
@@ -108,7 +108,7 @@ void turns_give_up(struct conv_env *env, struct flow *f, enum book request_fate)
 {
     for (int dir = TO_SERVER; dir <= TO_CLIENT; dir++) {
         struct partial *p = f->half[dir].partial;
-        if (p && (request_fate == BOOK_REQ_EVICTED || pieces_wait(&f->half[dir].stream.pieces)))
+        if (p && (request_fate == BOOK_REQ_EVICTED || stream_waits(&f->half[dir].stream)))
             conv_lose(env, f, (enum direction)dir, p, request_fate);
         finish(env, f, (enum direction)dir);
     }

@@ -136,7 +136,7 @@ START_TEST(bytes_that_are_early_wait)
     expect(text, LEN);
     ck_assert_int_eq(held, 0);
     ck_assert_uint_eq(got.starts, LEN / 50);
-    ck_assert(!pieces_wait(&stream.pieces));
+    ck_assert(!stream_waits(&stream));
 }
 END_TEST
 
@@ -168,8 +168,8 @@ START_TEST(a_new_piece_replaces_old_ones_that_it_covers)
     other_bytes(50, 60);
     other_bytes(70, 80);
     ck_assert_int_lt(bytes(40, 100).held, 200);
-    ck_assert_uint_eq(stream.pieces.n, 1);
-    ck_assert_uint_eq(stream.pieces.len, 60);
+    ck_assert_uint_eq(stream.hole->pieces.n, 1);
+    ck_assert_uint_eq(stream.hole->pieces.len, 60);
     bytes(0, 40);
     expect(text, 100);
 }
@@ -179,11 +179,11 @@ START_TEST(a_piece_that_continues_a_waiting_one_is_met_as_one_with_it)
 {
     bytes(50, 60);
     bytes(60, 70);
-    ck_assert_uint_eq(stream.pieces.n, 2);
+    ck_assert_uint_eq(stream.hole->pieces.n, 2);
     /* longer than the first piece, which it would replace if that stood alone */
     ck_assert_uint_eq(other_bytes(50, 65).duplicate, 15);
     ck_assert_uint_eq(other_bytes(50, 75).duplicate, 0);
-    ck_assert_uint_eq(stream.pieces.n, 1);
+    ck_assert_uint_eq(stream.hole->pieces.n, 1);
     bytes(0, 50);
     ck_assert_uint_eq(got.len, 75);
     ck_assert_int_eq(memcmp(got.bytes + 50, other + 50, 25), 0);
@@ -324,7 +324,7 @@ START_TEST(a_piece_without_memory_is_a_hole)
     mem_fail_at(1);
     ck_assert(bytes(50, 100).no_memory);
     mem_fail_at(0);
-    ck_assert(!pieces_wait(&stream.pieces));
+    ck_assert(!stream_waits(&stream));
     bytes(100, 150);
     bytes(0, 50);
     ck_assert_uint_eq(got.len, 50);
@@ -344,7 +344,7 @@ static void count_data(struct stream_sink *sink, struct span delivered, int64_t 
 static void count_gap(struct stream_sink *sink, uint32_t n, enum gap_reason reason)
 {
     (void)sink, (void)n, (void)reason;
-    skipped_at = skipped_at ? skipped_at : stream.pieces.n;
+    skipped_at = skipped_at ? skipped_at : stream.hole->pieces.n;
 }
 
 START_TEST(a_hole_is_not_waited_for_when_too_much_lies_behind_it)
