@@ -158,6 +158,10 @@ static enum http_fault parse_encoding(struct fields *fields, struct span value)
 
 static void parse_connection(struct fields *fields, struct span value)
 {
+    if (EQUALS(trim_ows(value), "keep-alive")) { /* what most say, and no list */
+        fields->keep_alive = true;
+        return;
+    }
     while (value.len > 0) {
         struct span option = span_trim(list_next(&value));
         if (EQUALS(option, "close"))
@@ -198,13 +202,23 @@ static void parse_field(struct fields *fields, struct span name, struct span val
         fields->fault = fault;
 }
 
+/* What is parsed. */
+struct area {
+    const uint8_t *begin, *end;
+};
+
 /* The end of the line that begins at p, without its CR: *next is where the following one begins.
  * NULL when a CR stands elsewhere or there is a NUL (RFC 9110, 5.5), or when no line follows. */
-static inline const uint8_t *line_end(const uint8_t *p, const uint8_t *end, const uint8_t **next)
+static inline const uint8_t *line_end(struct area in, const uint8_t *p, const uint8_t **next)
 {
-    p = scan(p, end, 0x20, '\n', '\n');
+    const uint8_t *end = in.end;
+    p = scan(in.begin, p, end, 0x20, '\n', '\n');
+    if (likely(end - p > 2 && p[0] == '\r' && p[1] == '\n')) {
+        *next = p + 2;
+        return p;
+    }
     while (p < end && *p != '\n' && *p != '\r' && *p != '\0')
-        p = scan(p + 1, end, 0x20, '\n', '\n');
+        p = scan(in.begin, p + 1, end, 0x20, '\n', '\n');
     if (end - p < 2)
         return NULL;
     const uint8_t *lf = p + (*p == '\r');
@@ -213,26 +227,27 @@ static inline const uint8_t *line_end(const uint8_t *p, const uint8_t *end, cons
 }
 
 /* As line_end(), with the obs-fold lines that follow (RFC 9112, 5.2). */
-static inline const uint8_t *field_end(const uint8_t *p, const uint8_t *end, const uint8_t **next)
+static inline const uint8_t *field_end(struct area in, const uint8_t *p, const uint8_t **next)
 {
-    const uint8_t *stop = line_end(p, end, next);
+    const uint8_t *stop = line_end(in, p, next);
     while (stop && is_space(**next))
-        stop = line_end(*next, end, next);
+        stop = line_end(in, *next, next);
     return stop;
 }
 
 /* p is at the first field line, or at the empty line. *head_end: behind it. */
-static enum http_fault parse_fields(struct fields *fields, const uint8_t *p, const uint8_t *end,
+static enum http_fault parse_fields(struct fields *fields, struct area in, const uint8_t *p,
                                     const uint8_t **head_end)
 {
+    const uint8_t *end = in.end;
     for (;;) {
         const uint8_t *name = p, *next;
-        p = scan(p, end, 0x21, ':', 0x7f);
+        p = scan(in.begin, p, end, 0x21, ':', 0x7f);
         if (p == name)
             break;
         if (p == end || *p != ':')
             return HTTP_FAULT_FIELD;
-        const uint8_t *stop = field_end(p + 1, end, &next);
+        const uint8_t *stop = field_end(in, p + 1, &next);
         if (!stop)
             return HTTP_FAULT_FIELD;
         parse_field(fields, span_of(name, (size_t)(p - name)),
@@ -296,7 +311,7 @@ static bool parse_request_line(struct http_view *view, const uint8_t *head, cons
         return false;
     view->method_len = (uint16_t)(p - start);
     const uint8_t *target = skip_sp(p, end);
-    p = scan(target, end, 0x21, 0x7f, 0x7f);
+    p = scan(head, target, end, 0x21, 0x7f, 0x7f);
     if (p == target || p == end || *p != ' ')
         return false;
     const uint8_t *version = skip_sp(p, end);
@@ -335,7 +350,7 @@ static bool parse_start_line(struct http_framer *f, const uint8_t *head, size_t 
     const uint8_t *p = head, *end = head + len, *next;
     while (p < end && (*p == '\n' || (*p == '\r' && p + 1 < end && p[1] == '\n')))
         p += *p == '\r' ? 2 : 1;
-    const uint8_t *stop = p < end ? line_end(p, end, &next) : NULL;
+    const uint8_t *stop = p < end ? line_end((struct area){head, end}, p, &next) : NULL;
     if (!stop)
         return false;
     view->start_off = (uint32_t)(p - head);
@@ -399,7 +414,8 @@ enum http_fault http_head_parse(struct http_framer *f, const uint8_t *bytes, siz
     f->view = (struct http_view){0};
     enum http_fault fault = HTTP_FAULT_START_LINE;
     if (parse_start_line(f, bytes, n))
-        fault = parse_fields(&fields, bytes + f->view.fields_off, bytes + n, &end);
+        fault = parse_fields(&fields, (struct area){bytes, bytes + n}, bytes + f->view.fields_off,
+                             &end);
     if (fault == HTTP_FAULT_NONE)
         fault = decide_body(f, &fields);
     if (fault != HTTP_FAULT_NONE) {
