@@ -18,7 +18,7 @@ static bool hand_over(struct lane *lane, size_t i)
         feed->bytes = 0;
         return true;
     }
-    memmove(feed->msgs, feed->msgs + done, feed->n * sizeof(feed->msgs[0]));
+    memmove(feed->msgs, feed->msgs + done, feed->n * sizeof(const struct msg *));
     return false;
 }
 

@@ -63,7 +63,7 @@ int queue_new(struct queue **queuep, size_t max_msgs, size_t max_bytes)
     q->mask = slots - 1;
     q->max_msgs = max_msgs;
     q->max_bytes = max_bytes;
-    q->slots = mem_alloc(MEM_OTHER, slots * sizeof(*q->slots));
+    q->slots = mem_alloc(MEM_OTHER, slots * sizeof(const struct msg *));
     q->work_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     q->room_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (!q->slots || q->work_fd == -1 || q->room_fd == -1) {

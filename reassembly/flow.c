@@ -177,7 +177,7 @@ static bool add_block(struct flow_table *t)
         return false;
     if ((n & (n - 1)) == 0) { /* none, or a power of two: there is no place for a further one */
         struct flow **blocks =
-            mem_realloc(MEM_FLOW, t->blocks, (n ? (size_t)n * 2 : 1) * sizeof(*t->blocks));
+            mem_realloc(MEM_FLOW, t->blocks, (n ? (size_t)n * 2 : 1) * sizeof(struct flow *));
         if (!blocks)
             return false;
         t->blocks = blocks;
