@@ -178,6 +178,10 @@ static int make_conf(rd_kafka_conf_t **confp, const struct kafka *k, const struc
                                 : INT32_MAX);
     const struct kafka_setting defaults[] = {
         {"enable.idempotence", "true"},
+        /* per broker. With more, librdkafka before 2.3.0 declares itself broken for good when a
+         * leader dies (its issue 3584), and a broker, which remembers but the last batch over its
+         * own death, takes those before it twice. Batches grow while one is away. */
+        {"max.in.flight", "1"},
         {"partitioner", "murmur2_random"}, /* as Java's producers choose */
         {"compression.codec", "snappy"}, /* as gor's */
         {"linger.ms", "5"},

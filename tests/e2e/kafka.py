@@ -4,6 +4,7 @@ more, each with listeners for plain connections, SASL (PLAIN, SCRAM) and TLS. Th
 once, by tests/kafka/pom.xml, into ~/.cache/refrain. It looks twice a second for what retention.ms (7
 days, as usual) lets it delete: nothing of what the tests write may be as old as it was recorded."""
 import atexit
+import contextlib
 import os
 import signal
 import subprocess
@@ -161,6 +162,17 @@ class Cluster:
     def address(self, listener="plain"):
         return ",".join(n.address(listener) for n in self.nodes)
 
+    @contextlib.contextmanager
+    def away(self):
+        """None of them answers, until this ends."""
+        for node in self.nodes:
+            node.pause()
+        try:
+            yield
+        finally:
+            for node in self.nodes:
+                node.resume()
+
     def client(self, case, kind=0):
         return rdkafka.Client(case, self.address(), kind)
 
@@ -168,10 +180,10 @@ class Cluster:
 _shared = []
 
 
-def shared(case):
-    """One cluster of one node for all tests of a program, which live in topics of their own."""
+def shared(case, n=1):
+    """One cluster of n nodes for all tests of a program, which live in topics of their own."""
     if not _shared:
         owner = Case(case.binary)
         atexit.register(owner.stack.close)
-        _shared.append(Cluster(owner))
+        _shared.append(Cluster(owner, n))
     return _shared[0]

@@ -20,6 +20,21 @@ class RawMessage(ctypes.Structure):
                 ("offset", I64), ("opaque", P)]
 
 
+class RawPartition(ctypes.Structure):
+    _fields_ = [("id", ctypes.c_int32), ("err", I32), ("leader", ctypes.c_int32),
+                ("n_replicas", I32), ("replicas", P), ("n_isrs", I32), ("isrs", P)]
+
+
+class RawTopic(ctypes.Structure):
+    _fields_ = [("topic", S), ("n", I32), ("partitions", ctypes.POINTER(RawPartition)),
+                ("err", I32)]
+
+
+class RawMetadata(ctypes.Structure):
+    _fields_ = [("n_brokers", I32), ("brokers", P), ("n_topics", I32),
+                ("topics", ctypes.POINTER(RawTopic))]
+
+
 SIGNATURES = {
     "rd_kafka_conf_new": (P,),
     "rd_kafka_conf_set": (I32, P, S, S, S, ctypes.c_size_t),
@@ -40,6 +55,8 @@ SIGNATURES = {
     "rd_kafka_CreateTopics": (None, P, ctypes.POINTER(P), ctypes.c_size_t, P, P),
     "rd_kafka_topic_new": (P, P, S, P),
     "rd_kafka_topic_destroy": (None, P),
+    "rd_kafka_metadata": (I32, P, I32, P, ctypes.POINTER(ctypes.POINTER(RawMetadata)), I32),
+    "rd_kafka_metadata_destroy": (None, ctypes.POINTER(RawMetadata)),
     "rd_kafka_produce": (I32, P, ctypes.c_int32, I32, S, ctypes.c_size_t, S, ctypes.c_size_t, P),
     "rd_kafka_flush": (I32, P, I32),
     "rd_kafka_poll": (I32, P, I32),
@@ -109,6 +126,19 @@ class Client:
         self.lib.rd_kafka_queue_destroy(queue)
         if code:
             raise Failure(f"topic {name}: {self.lib.rd_kafka_err2str(code).decode()}")
+
+    def partitions(self, name):
+        """(leader, how many replicas are in step) of each partition; [] while nobody tells."""
+        topic = self.lib.rd_kafka_topic_new(self.rk, name.encode(), None)
+        found = ctypes.POINTER(RawMetadata)()
+        code = self.lib.rd_kafka_metadata(self.rk, 0, topic, ctypes.byref(found), 2000)
+        self.lib.rd_kafka_topic_destroy(topic)
+        if code:
+            return []
+        raw = found.contents.topics[0]
+        told = [(p.leader, p.n_isrs) for p in sorted(raw.partitions[:raw.n], key=lambda p: p.id)]
+        self.lib.rd_kafka_metadata_destroy(found)
+        return told
 
     def produce(self, name, values, partition=0, key=None):
         """values: bytes, or None for a message without a value."""
