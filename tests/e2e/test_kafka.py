@@ -164,24 +164,6 @@ def properties(case):
                     "--output-kafka-topic", name, "--kafka-property", text, status=2, words=words)
 
 
-@test("logins: SASL three ways, and TLS with a certificate, for the output")
-def output_security(case):
-    cluster = kafka.shared(case)
-    source = recording(case, found=payloads()[:20])
-    for mechanism in SASL:
-        name = topic(case, cluster, f"out-{mechanism}", 1)
-        write(case, cluster, name, source, *sasl_args(case, "output", mechanism), listener="sasl")
-        equal(len(cluster.client(case, 1).read(name)), 20, f"messages by {mechanism}")
-    name = topic(case, cluster, "out-tls", 1)
-    write(case, cluster, name, source, *tls_args(cluster), listener="tls")
-    equal(len(cluster.client(case, 1).read(name)), 20, "messages by TLS")
-    name = topic(case, cluster, "out-environment", 1)
-    args = sasl_args(case, "output", "PLAIN")[:-2]
-    write(case, cluster, name, source, *args, listener="sasl",
-          env={"REFRAIN_OUTPUT_KAFKA_PASSWORD": kafka.PASSWORD})
-    equal(len(cluster.client(case, 1).read(name)), 20, "messages by the environment's password")
-
-
 @test("a start that cannot work says why: password, certificate, topic, broker, options")
 def refusals(case):
     cluster = kafka.shared(case)
@@ -281,20 +263,38 @@ def round_trip(case):
         check(times == sorted(times), "the partitions were not merged by time")
 
 
-@test("logins: SASL three ways, and TLS with a certificate, for the input, in both formats")
-def input_security(case):
+def security(case, cluster):
+    """What there is to choose from: name -> (listener, the output's options, the input's)."""
+    found = {"plain": ("plain", [], []), "TLS": ("tls", tls_args(cluster), tls_args(cluster))}
+    for mechanism in SASL:
+        found[mechanism] = ("sasl", sasl_args(case, "output", mechanism),
+                            sasl_args(case, "input", mechanism))
+    return found
+
+
+@test("the matrix: plain, SASL three ways, TLS with a certificate; records and JSON; out and in")
+def matrix(case):
     cluster = kafka.shared(case)
     source = recording(case, found=payloads()[:20])
-    for form in ("", "-json"):
-        name = topic(case, cluster, f"in{form}", 1)
-        write(case, cluster, name, source, *(["--output-kafka-json-format"] if form else []))
-        json_in = ["--input-kafka-json-format"] if form else []
-        for mechanism in SASL:
-            got, _ = Reader(case, cluster, name, *sasl_args(case, "input", mechanism), *json_in,
-                            listener="sasl").take(20)
-            same(got, gor.read(source), mechanism)
-        got, _ = Reader(case, cluster, name, *tls_args(cluster), *json_in, listener="tls").take(20)
-        same(got, gor.read(source), "TLS")
+    for form, out_form, in_form in (("record", [], []), ("json", ["--output-kafka-json-format"],
+                                                         ["--input-kafka-json-format"])):
+        for way, (listener, out_args, in_args) in security(case, cluster).items():
+            name = topic(case, cluster, f"{form}-{way}", 1)
+            write(case, cluster, name, source, *out_args, *out_form, listener=listener)
+            first = cluster.client(case, 1).read(name)[0].value
+            equal(first[:1], b"{" if form == "json" else b"1", f"first byte of a {form}")
+            got, _ = Reader(case, cluster, name, *in_args, *in_form, listener=listener).take(20)
+            same(got, gor.read(source), f"{way}, {form}")
+
+
+@test("a password from the environment; an input's start that cannot work says why")
+def input_refusals(case):
+    cluster = kafka.shared(case)
+    source = recording(case, found=payloads()[:20])
+    name = topic(case, cluster, "environment", 1)
+    write(case, cluster, name, source, *sasl_args(case, "output", "PLAIN")[:-2], listener="sasl",
+          env={"REFRAIN_OUTPUT_KAFKA_PASSWORD": kafka.PASSWORD})
+    equal(len(cluster.client(case, 1).read(name)), 20, "messages by the environment's password")
     case.refuse("--input-kafka-host", cluster.address("sasl"), "--input-kafka-topic", name,
                 *sasl_args(case, "input", "PLAIN", "wrong"), "--output-null", status=1,
                 words=["input-kafka", "refuses"])
