@@ -29,12 +29,15 @@
 /* How long close() waits for the reports of what it gave up. They are made here, not by brokers. */
 #define PURGE_NS (5 * NS_PER_S)
 #define JSON_MAX ((size_t)INT32_MAX)
+#define HEADERS 4
+#define KEY_LEN 16
 
 struct kafka {
     struct output base;
     struct kafka_end end;
     bool json;
     rd_kafka_t *rk;
+    rd_kafka_topic_t *topic;
     rd_kafka_queue_t *reports;
     int event_fd; /* readable when there are reports */
     bool open; /* before that, errors are told once, by open() */
@@ -156,6 +159,8 @@ static void kafka_close(struct output *out)
         rd_kafka_queue_io_event_enable(k->reports, -1, NULL, 0);
         rd_kafka_queue_destroy(k->reports);
     }
+    if (k->topic)
+        rd_kafka_topic_destroy(k->topic);
     if (k->rk)
         rd_kafka_destroy(k->rk);
     if (k->event_fd != -1)
@@ -213,6 +218,9 @@ static int set_up(struct kafka *k, const struct output_args *args, struct err *e
         return err_sys(err, errno, "--output-kafka-host: eventfd");
     k->reports = rd_kafka_queue_get_main(k->rk);
     r = kafka_check(k->rk, k->reports, &k->end, err);
+    if (r == 0 && !(k->topic = rd_kafka_topic_new(k->rk, k->end.topic, NULL)))
+        r = err_failure(err, "--output-kafka-topic \"%s\": %s", k->end.topic,
+                        rd_kafka_err2str(rd_kafka_last_error()));
     rd_kafka_queue_io_event_enable(k->reports, k->event_fd, &one, sizeof(one));
     (void)take_events(k, 0); /* the descriptor tells when an empty queue gets one: so it is empty */
     return r;
@@ -274,48 +282,43 @@ static struct sent *make_json(const struct msg *msg)
     return sent;
 }
 
-/* The headers of one message; their texts stand in room. */
-struct headers {
-    char ts[24], latency[24];
-    size_t n;
-    rd_kafka_vu_t vu[4];
-};
-
-static void add_header(struct headers *h, const char *name, const void *value, size_t len)
+/* The headers: the first fields of the header line, one each. */
+static void make_headers(rd_kafka_vu_t vu[HEADERS], const char *line)
 {
-    h->vu[h->n].vtype = RD_KAFKA_VTYPE_HEADER;
-    h->vu[h->n].u.header.name = name;
-    h->vu[h->n].u.header.val = value;
-    h->vu[h->n].u.header.size = (ssize_t)len;
-    h->n++;
+    static const char *const names[HEADERS] = {"type", "id", "timestamp", "latency"};
+    for (size_t i = 0; i < HEADERS; i++) {
+        size_t len = 0;
+        while (line[len] != ' ' && line[len] != '\n')
+            len++;
+        vu[i].vtype = RD_KAFKA_VTYPE_HEADER;
+        vu[i].u.header.name = names[i];
+        vu[i].u.header.val = line;
+        vu[i].u.header.size = (ssize_t)len;
+        line += len + 1;
+    }
 }
 
-static void make_headers(struct headers *h, const struct msg *msg)
+static void make_key(char key[KEY_LEN], uint64_t conn)
 {
-    int ts_len = snprintf(h->ts, sizeof(h->ts), "%" PRId64, msg->ts_ns);
-    int latency_len = snprintf(h->latency, sizeof(h->latency), "%" PRId64, msg->latency_ns);
-    h->n = 0;
-    add_header(h, "type", &msg->type, 1);
-    add_header(h, "id", msg->id, msg->id_len);
-    add_header(h, "timestamp", h->ts, (size_t)ts_len);
-    add_header(h, "latency", h->latency, (size_t)latency_len);
+    for (int i = KEY_LEN - 1; i >= 0; i--, conn >>= 4)
+        key[i] = "0123456789abcdef"[conn & 15];
 }
 
 /* Hands it over. The error's code, or NO_ERROR: a report will come. */
 static rd_kafka_resp_err_t produce(struct kafka *k, const struct msg *msg, struct sent *sent)
 {
-    struct headers headers;
-    char key[17];
-    make_headers(&headers, msg);
-    snprintf(key, sizeof(key), "%016" PRIx64, msg->conn);
-    rd_kafka_vu_t vu[4 + ARRAY_LEN(headers.vu)] = {
-        {.vtype = RD_KAFKA_VTYPE_TOPIC, .u.cstr = k->end.topic},
-        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {.ptr = key, .size = sizeof(key) - 1}},
+    char key[KEY_LEN], line[RECORD_HEADER_MAX];
+    if (k->json)
+        (void)record_header_gor(line, msg);
+    make_key(key, msg->conn);
+    rd_kafka_vu_t vu[4 + HEADERS] = {
+        {.vtype = RD_KAFKA_VTYPE_RKT, .u.rkt = k->topic},
+        {.vtype = RD_KAFKA_VTYPE_KEY, .u.mem = {.ptr = key, .size = sizeof(key)}},
         {.vtype = RD_KAFKA_VTYPE_VALUE, .u.mem = {.ptr = sent->value, .size = sent->len}},
         {.vtype = RD_KAFKA_VTYPE_OPAQUE, .u.ptr = sent},
     };
-    memcpy(vu + 4, headers.vu, headers.n * sizeof(*vu));
-    rd_kafka_error_t *error = rd_kafka_produceva(k->rk, vu, 4 + headers.n);
+    make_headers(vu + 4, k->json ? line : (const char *)sent->value);
+    rd_kafka_error_t *error = rd_kafka_produceva(k->rk, vu, ARRAY_LEN(vu));
     rd_kafka_resp_err_t code = error ? rd_kafka_error_code(error) : RD_KAFKA_RESP_ERR_NO_ERROR;
     if (error)
         rd_kafka_error_destroy(error);
@@ -346,13 +349,13 @@ static void kafka_poll(struct output *out, int wake_fd, int timeout_ms)
     struct pollfd fds[] = {{.fd = k->event_fd, .events = POLLIN},
                            {.fd = wake_fd, .events = POLLIN}};
     uint64_t events;
-    if (timeout_ms > 0 && poll(fds, ARRAY_LEN(fds), timeout_ms) <= 0)
-        return;
-    /* first the descriptor: what comes after it signals again */
-    if (timeout_ms > 0 && fds[0].revents == 0)
-        return;
-    ssize_t n = read(k->event_fd, &events, sizeof(events));
-    (void)n;
+    if (timeout_ms > 0) {
+        if (poll(fds, ARRAY_LEN(fds), timeout_ms) <= 0 || fds[0].revents == 0)
+            return;
+        /* before the events: what comes after it signals again */
+        ssize_t n = read(k->event_fd, &events, sizeof(events));
+        (void)n;
+    }
     (void)take_events(k, 0);
 }
 
