@@ -3,6 +3,8 @@
 """Replay of files: everything arrives, once, in order, when it should; also files that gor made."""
 import collections
 import gzip
+import os
+import threading
 import time
 
 import gor
@@ -165,6 +167,27 @@ def two_flags(case):
              "--output-http", f"http://127.0.0.1:{target.port}")
     equal([a.raw.split()[1] for a in target.arrivals], [b"/early", b"/late"], "order")
     within(target.arrivals[1].time - target.arrivals[0].time, 0.58, 0.65, "seconds between")
+
+
+@test("pipes, one of them slow to speak, and a file merge into one timeline that is kept")
+def pipes(case):
+    parts = [b"".join(gor.make(gor.request(f"/{k}"), START + k * 5 * MS, id_=f"{k:024x}")
+                      for k in range(200) if k % 3 == n) for n in range(3)]
+    names = [case.path("one.fifo"), case.path("two.fifo"), case.write("three.gor", parts[2])]
+    def feed(n):
+        with open(names[n], "wb", buffering=0) as f:
+            time.sleep(0.3 * n)
+            for at in range(0, len(parts[n]), 1000): # records in pieces
+                f.write(parts[n][at:at + 1000])
+    for n in range(2):
+        os.mkfifo(names[n])
+        threading.Thread(target=feed, args=(n,), daemon=True).start()
+    target = Target(case)
+    case.run("--input-file", *names, "--output-http", f"http://127.0.0.1:{target.port}",
+             "--output-http-max-connections", "1")
+    equal([int(a.raw.split()[1][1:]) for a in target.arrivals], list(range(200)), "order")
+    times = [a.time for a in target.arrivals]
+    within(times[-1] - times[0], 0.97, 1.2, "seconds from first to last")
 
 
 @test("--input-file-max-wait caps a pause")
