@@ -25,11 +25,16 @@
 #define DRAIN_NS (2 * NS_PER_S)
 #define DRAIN_QUIET_MS 200
 
-/* Who has not said what he is by then is closed; who has said nothing at all, when there are more
- * than so many of them. */
-#define STRANGER_NS (10 * NS_PER_S)
+/* Who has not said what he is by then is closed, within 10 s; who has said nothing at all, not even
+ * TLS where that is asked for, when there are more than so many of them. */
+#define STRANGER_NS (8 * NS_PER_S)
 #define SILENT_MAX 128
 #define SWEEP_NS NS_PER_S
+/* A refrain says something every 2 seconds. */
+#define SILENCE_NS (15 * NS_PER_S)
+/* Handshakes of TLS at a time. Each takes 43 KiB, up to 93 when a stranger wants it to
+ * (OpenSSL 3.0, x86-64). One more, and the oldest is given up. */
+#define SHAKING_MAX 64
 
 /* epoll's data: below this the number of a listener, above it a client's slot. */
 #define CLIENT_BASE 16
@@ -48,8 +53,10 @@ struct tcp_input {
     int64_t resume_ns, swept_ns, drain_ns;
     bool held_back; /* senders that wait for acknowledgements are not read: enough is under way */
     struct log_limit accept_limit, broken_limit;
+    struct tls *tls; /* NULL: plain */
     size_t n_clients;
     struct relay_client *clients[MAX_CLIENTS];
+    uint32_t watched[MAX_CLIENTS]; /* as epoll has it */
     struct relay_shared shared;
 };
 
@@ -59,6 +66,24 @@ static void drop_client(struct tcp_input *t, size_t slot)
     mem_free(t->clients[slot]);
     t->clients[slot] = NULL;
     t->n_clients--;
+}
+
+/* A sender that is of no use: counted, and told. */
+static void turn_out(struct tcp_input *t, size_t slot, const char *why)
+{
+    struct relay_client *client = t->clients[slot];
+    char who[NET_PEER_MAX];
+    if (client->wire.fault) {
+        why = client->wire.why;
+        book_one(t->books, client->wire.fault);
+    } else if (client->kind == RELAY_STRANGER) {
+        book_one(t->books, BOOK_STRANGERS);
+    }
+    if (log_limit(&t->broken_limit)) {
+        net_peer(who, client->wire.fd);
+        log_warn(t->tag, "closed the connection from %s: %s", who, why);
+    }
+    drop_client(t, slot);
 }
 
 static void close_listeners(struct tcp_input *t)
@@ -79,6 +104,8 @@ static void tcp_close(struct input *in)
     if (t->epfd != -1)
         close(t->epfd);
     relay_sessions_free(t->shared.sessions);
+    relay_unpacker_free(t->shared.unpacker);
+    tls_free(t->tls);
     mem_free(t);
 }
 
@@ -88,12 +115,39 @@ static int watch(struct tcp_input *t, int op, int fd, uint64_t data, uint32_t ev
     return epoll_ctl(t->epfd, op, fd, &event) == -1 ? -errno : 0;
 }
 
+/* Says who can connect, when that is everybody. */
+static void say_open(const struct tcp_input *t)
+{
+    for (size_t i = 0; i < t->n_listeners && !t->tls; i++) {
+        if (net_is_local(t->listeners[i]))
+            continue;
+        log_warn(t->tag, "everybody who can reach this port can put in requests, and nothing is "
+                         "encrypted: use --tcp-key or --input-tcp-secure, or listen at 127.0.0.1");
+        return;
+    }
+}
+
+static int set_up_frames(struct tcp_input *t, const struct input_args *args, struct err *err)
+{
+    int r = relay_sessions_new(&t->shared.sessions, args->books,
+                               (size_t)options_int(args->options, "output-queue-len") / 2 + 1,
+                               options_size(args->options, "output-queue-size") / 2 + 1);
+    if (r == 0 && relay_pack_is_built())
+        r = relay_unpacker_new(&t->shared.unpacker);
+    return r == 0 ? 0 : err_sys(err, -r, "--input-tcp \"%s\"", args->addresses[0]);
+}
+
 static int set_up(struct tcp_input *t, const struct input_args *args, struct err *err)
 {
     struct net_name name;
     int r = net_parse(&name, "input-tcp", args->addresses[0], err);
+    if (r == 0)
+        r = tls_of_listener(&t->tls, args->options, err);
+    if (r == 0)
+        r = set_up_frames(t, args, err);
     if (r < 0)
         return r;
+    t->shared.tls = t->tls;
     snprintf(t->tag, sizeof(t->tag), "input-tcp %s:%s", name.host, name.port);
     r = net_listen(t->listeners, MAX_LISTENERS, &name, "input-tcp", err);
     if (r < 0)
@@ -102,11 +156,8 @@ static int set_up(struct tcp_input *t, const struct input_args *args, struct err
     t->epfd = epoll_create1(EPOLL_CLOEXEC);
     if (t->epfd == -1)
         return err_sys(err, errno, "--input-tcp \"%s\"", args->addresses[0]);
-    r = relay_sessions_new(&t->shared.sessions, args->books,
-                           (size_t)options_int(args->options, "output-queue-len") / 2 + 1,
-                           options_size(args->options, "output-queue-size") / 2 + 1);
-    if (r == 0)
-        r = watch(t, EPOLL_CTL_ADD, args->stop_fd, STOP_EVENT, EPOLLIN);
+    say_open(t);
+    r = watch(t, EPOLL_CTL_ADD, args->stop_fd, STOP_EVENT, EPOLLIN);
     for (size_t i = 0; i < t->n_listeners && r == 0; i++)
         r = watch(t, EPOLL_CTL_ADD, t->listeners[i], i, EPOLLIN);
     return r == 0 ? 0 : err_sys(err, -r, "--input-tcp \"%s\"", args->addresses[0]);
@@ -153,21 +204,42 @@ static void accept_failed(struct tcp_input *t, int errnum)
 
 static bool is_silent(const struct relay_client *client)
 {
-    return client && client->kind == RELAY_STRANGER && client->got == 0;
+    return client && client->kind == RELAY_STRANGER && client->got == 0 && client->wire.shaken;
 }
 
-/* A free slot, if need be that of the one who has been silent for longest; MAX_CLIENTS: none. */
+static bool is_stranger(const struct relay_client *client)
+{
+    return client && client->kind == RELAY_STRANGER;
+}
+
+static bool is_shaking(const struct relay_client *client)
+{
+    return client && wire_is_shaking(&client->wire);
+}
+
+/* The slot of the one who came first of those of a kind; MAX_CLIENTS: there is none. */
+static size_t oldest(const struct tcp_input *t, bool (*is_one)(const struct relay_client *client))
+{
+    size_t found = MAX_CLIENTS;
+    for (size_t i = 0; i < MAX_CLIENTS; i++)
+        if (is_one(t->clients[i]) &&
+            (found == MAX_CLIENTS || t->clients[i]->since_ns < t->clients[found]->since_ns))
+            found = i;
+    return found;
+}
+
+/* A free slot, if need be that of the oldest stranger: who means it says what he is at once.
+ * MAX_CLIENTS: none. */
 static size_t free_slot(struct tcp_input *t)
 {
-    size_t slot = 0, oldest = MAX_CLIENTS;
+    size_t slot = 0;
     while (slot < MAX_CLIENTS && t->clients[slot])
         slot++;
-    for (size_t i = 0; i < MAX_CLIENTS && slot == MAX_CLIENTS; i++)
-        if (is_silent(t->clients[i]) &&
-            (oldest == MAX_CLIENTS || t->clients[i]->since_ns < t->clients[oldest]->since_ns))
-            oldest = i;
-    if (slot == MAX_CLIENTS && oldest < MAX_CLIENTS)
-        drop_client(t, slot = oldest);
+    if (slot == MAX_CLIENTS) {
+        slot = oldest(t, is_stranger);
+        if (slot < MAX_CLIENTS)
+            turn_out(t, slot, "there are too many that have not said what they are");
+    }
     return slot;
 }
 
@@ -183,27 +255,40 @@ static bool add_client(struct tcp_input *t, int fd)
         mem_free(client);
         return false;
     }
-    relay_client_init(client, fd, clock_mono_ns());
+    relay_client_init(client, fd, &t->shared);
+    t->watched[slot] = EPOLLIN | EPOLLRDHUP;
     t->clients[slot] = client;
     t->n_clients++;
     return true;
 }
 
-/* Closes strangers that had their time. */
+/* Nobody can be blamed for silence while we did not listen. */
+static void excuse_all(struct tcp_input *t, int64_t now_ns)
+{
+    for (size_t i = 0; i < MAX_CLIENTS; i++)
+        if (t->clients[i])
+            t->clients[i]->heard_ns = now_ns;
+}
+
+/* Closes strangers that had their time, and refrains that are gone. */
 static void sweep(struct tcp_input *t, int64_t now_ns)
 {
     size_t n_silent = 0;
     if (now_ns - t->swept_ns < SWEEP_NS)
         return;
+    if (t->held_back || now_ns - t->swept_ns > SILENCE_NS / 3)
+        excuse_all(t, now_ns);
     t->swept_ns = now_ns;
     for (size_t i = 0; i < MAX_CLIENTS; i++)
         n_silent += is_silent(t->clients[i]);
     for (size_t i = 0; i < MAX_CLIENTS; i++) {
         const struct relay_client *client = t->clients[i];
-        if (!client || client->kind != RELAY_STRANGER || now_ns - client->since_ns < STRANGER_NS)
-            continue;
-        if (!is_silent(client) || n_silent > SILENT_MAX)
-            drop_client(t, i);
+        bool tolerated = is_silent(client) && n_silent <= SILENT_MAX; /* as a gor may be */
+        if (is_stranger(client) && !tolerated && now_ns - client->since_ns >= STRANGER_NS)
+            turn_out(t, i, "it has not said what it is");
+        else if (client && client->kind == RELAY_FRAMES && !client->ended &&
+                 now_ns - client->heard_ns >= SILENCE_NS)
+            turn_out(t, i, "nothing has come from it for a while");
     }
 }
 
@@ -227,20 +312,49 @@ static bool accept_one(struct tcp_input *t, int listener)
     return true;
 }
 
+/* Tells a sender what there is to tell, and epoll what is waited for next. */
+static void answer_client(struct tcp_input *t, size_t slot)
+{
+    struct relay_client *client = t->clients[slot];
+    if (!relay_client_answer(client)) {
+        if (client->wire.fault)
+            turn_out(t, slot, "");
+        else
+            drop_client(t, slot);
+        return;
+    }
+    uint32_t events = relay_client_events(client, t->held_back);
+    if (events != t->watched[slot])
+        (void)watch(t, EPOLL_CTL_MOD, client->wire.fd, CLIENT_BASE + slot, events);
+    t->watched[slot] = events;
+}
+
+/* A handshake has begun: are there too many? */
+static void limit_handshakes(struct tcp_input *t)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < MAX_CLIENTS; i++)
+        n += is_shaking(t->clients[i]);
+    if (n > SHAKING_MAX)
+        turn_out(t, oldest(t, is_shaking), "there are too many in the midst of a TLS handshake");
+}
+
 static void read_client(struct tcp_input *t, size_t slot)
 {
     struct relay_client *client = t->clients[slot];
     if (!client) /* closed by an event before this one */
         return;
-    if (client->kind == RELAY_FRAMES && relay_sessions_full(t->shared.sessions))
-        return;
-    enum relay_read r = relay_client_read(client, &t->shared);
-    if (r == RELAY_BROKEN && log_limit(&t->broken_limit))
-        log_warn(t->tag, "the connection of a sender broke, or what it sent made no sense");
-    if (r == RELAY_END || r == RELAY_BROKEN || !relay_client_answer(client))
+    bool unread = client->kind == RELAY_FRAMES && relay_sessions_full(t->shared.sessions);
+    bool shook = is_shaking(client);
+    enum relay_read r = unread ? RELAY_IDLE : relay_client_read(client, &t->shared);
+    if (r == RELAY_BROKEN)
+        turn_out(t, slot, "it broke, or what came makes no sense");
+    else if (r == RELAY_END)
         drop_client(t, slot);
-    else if (client->ended) /* only its acknowledgements are left to do */
-        (void)watch(t, EPOLL_CTL_MOD, client->fd, CLIENT_BASE + slot, 0);
+    else
+        answer_client(t, slot);
+    if (!shook && is_shaking(t->clients[slot]))
+        limit_handshakes(t);
 }
 
 /* Senders that wait for acknowledgements are read or not. */
@@ -251,8 +365,9 @@ static void hold_back(struct tcp_input *t, bool on)
         const struct relay_client *client = t->clients[i];
         if (!client || client->kind != RELAY_FRAMES || client->ended)
             continue;
-        (void)watch(t, EPOLL_CTL_MOD, client->fd, CLIENT_BASE + i, on ? 0 : EPOLLIN | EPOLLRDHUP);
-        if (!on) /* it may hold whole frames */
+        if (on)
+            answer_client(t, i);
+        else /* it may hold whole frames */
             read_client(t, i);
     }
 }
@@ -262,8 +377,8 @@ static void acknowledge(struct tcp_input *t)
 {
     bool moved = relay_sessions_progress(t->shared.sessions);
     for (size_t i = 0; moved && i < MAX_CLIENTS; i++)
-        if (t->clients[i] && !relay_client_answer(t->clients[i]))
-            drop_client(t, i);
+        if (t->clients[i])
+            answer_client(t, i);
     bool full = relay_sessions_full(t->shared.sessions);
     if (full != t->held_back)
         hold_back(t, full);
@@ -289,6 +404,7 @@ static int serve(struct tcp_input *t, struct sink *sink, int timeout_ms)
     if (n == -1)
         return errno == EINTR ? 0 : -errno;
     t->shared.sink = sink;
+    t->shared.now_ns = clock_mono_ns();
     for (int i = 0; i < n; i++) {
         uint64_t data = events[i].data.u64;
         if (data >= CLIENT_BASE && (events[i].events & (EPOLLERR | EPOLLHUP)) != 0 &&
@@ -333,11 +449,10 @@ static void say_goodbye(struct tcp_input *t)
     for (size_t i = 0; i < MAX_CLIENTS; i++) {
         if (!t->clients[i])
             continue;
-        if (t->clients[i]->kind != RELAY_FRAMES)
-            (void)shutdown(t->clients[i]->fd, SHUT_WR);
         t->clients[i]->bye = true;
-        if (!relay_client_answer(t->clients[i]))
-            drop_client(t, i);
+        if (t->clients[i]->kind != RELAY_FRAMES && wire_shut(&t->clients[i]->wire) < 0)
+            continue; /* it does not read, or is gone */
+        answer_client(t, i);
     }
 }
 
@@ -347,6 +462,7 @@ static void tcp_finish(struct input *in, struct sink *sink)
 {
     struct tcp_input *t = container_of(in, struct tcp_input, base);
     int64_t now_ns = clock_mono_ns(), until_ns = now_ns + DRAIN_NS;
+    t->shared.now_ns = now_ns;
     int64_t owed_until_ns = now_ns + (t->drain_ns > DRAIN_NS ? t->drain_ns : DRAIN_NS);
     (void)epoll_ctl(t->epfd, EPOLL_CTL_DEL, t->stop_fd, NULL);
     for (size_t i = 0; i < t->n_listeners; i++)

@@ -2,8 +2,9 @@
 #include "capture/relay_client.h"
 
 #include <errno.h>
-#include <sys/socket.h>
-#include <unistd.h>
+#include <poll.h>
+#include <stdio.h>
+#include <sys/epoll.h>
 
 /* Beginnings of records up to this length are read through the shared scratch buffer, so that a
  * client between two records holds no memory; longer ones grow in the client's own buffer. */
@@ -12,10 +13,16 @@
 #define KEEP_CAP ((size_t)64 * 1024)
 /* A stranger has said what it is, with a header line or a HELLO, within so many bytes. */
 #define STRANGER_BYTES ((size_t)8 * 1024)
+/* What strangers may hold together: a gor's first record is long at times, and no gor's is endless.
+ */
+#define STRANGE_MAX (4 * MIB)
+/* First bytes of a TLS connection: RFC 8446, 5.1. */
+static const uint8_t tls_record[] = {22, 3};
 
-void relay_client_init(struct relay_client *client, int fd, int64_t now_ns)
+void relay_client_init(struct relay_client *client, int fd, const struct relay_shared *shared)
 {
-    *client = (struct relay_client){.fd = fd, .since_ns = now_ns};
+    *client = (struct relay_client){.since_ns = shared->now_ns, .heard_ns = shared->now_ns};
+    wire_open(&client->wire, fd, shared->tls, "");
     record_reader_init(&client->reader, RELAY_PAYLOAD_MAX);
     buf_init(&client->rest,
              RELAY_HEAD_LEN + RELAY_PAYLOAD_MAX + RECORD_HEADER_MAX + RELAY_READ_MAX);
@@ -33,9 +40,18 @@ void relay_client_fini(struct relay_client *client, struct relay_shared *shared)
     if (rest_len(client) > 0 && client->kind != RELAY_FRAMES)
         book_one(shared->books, BOOK_RECORDS_DAMAGED);
     shared->buffered -= rest_len(client);
+    shared->strange -= client->strange;
     buf_fini(&client->rest);
-    close(client->fd);
-    client->fd = -1;
+    wire_close(&client->wire);
+}
+
+/* Brings up to date what it holds as a stranger. False: that is more than there is room for. */
+static bool account(struct relay_client *client, struct relay_shared *shared)
+{
+    uint64_t strange = client->kind == RELAY_STRANGER ? rest_len(client) : 0;
+    shared->strange = shared->strange - client->strange + strange;
+    client->strange = strange;
+    return shared->strange <= STRANGE_MAX && shared->buffered <= shared->max_buffered;
 }
 
 static void put(struct relay_shared *shared, struct msg *msg)
@@ -104,6 +120,25 @@ static bool take_data(struct relay_client *client, struct relay_shared *shared,
     return true;
 }
 
+/* The frames in a ZSTD frame's body, as far as there is room. NONSENSE, or how far that is. */
+static size_t take_packed(struct relay_client *client, struct relay_shared *shared,
+                          const struct relay_head *h, struct span body)
+{
+    struct span all = shared->unpacker ? relay_unpack(shared->unpacker, h, body) : span_of(NULL, 0);
+    if (all.len == 0)
+        return NONSENSE;
+    while (client->inner < all.len && !relay_sessions_full(shared->sessions)) {
+        struct relay_head inner;
+        struct span left = span_from(all, client->inner);
+        if (relay_head_get(left, &inner) != RELAY_FOUND || inner.type != RELAY_DATA ||
+            left.len < relay_frame_len(&inner) ||
+            !take_data(client, shared, &inner, span_of(left.ptr + RELAY_HEAD_LEN, inner.body_len)))
+            return NONSENSE;
+        client->inner += relay_frame_len(&inner);
+    }
+    return client->inner;
+}
+
 static size_t parse_frames(struct relay_client *client, struct relay_shared *shared,
                            struct span bytes)
 {
@@ -119,9 +154,17 @@ static size_t parse_frames(struct relay_client *client, struct relay_shared *sha
         struct span body = span_of(left.ptr + RELAY_HEAD_LEN, h.body_len);
         if (h.type == RELAY_DATA && !take_data(client, shared, &h, body))
             return NONSENSE;
+        if (h.type == RELAY_ZSTD) {
+            size_t taken = take_packed(client, shared, &h, body);
+            if (taken == NONSENSE)
+                return NONSENSE;
+            if (taken < h.number)
+                break; /* there is no room for the rest of it */
+            client->inner = 0;
+        }
         if (h.type == RELAY_PING)
             client->asked = true;
-        else if (h.type != RELAY_DATA)
+        else if (h.type == RELAY_ACK || h.type == RELAY_BYE)
             return NONSENSE;
         done += relay_frame_len(&h);
     }
@@ -152,7 +195,10 @@ static bool welcome(struct relay_client *client, struct relay_shared *shared,
     client->bye = shared->stopping;
     client->told = session->acked;
     client->asked = true; /* what was handed over in the meantime */
-    client->out_len = relay_welcome_put((char *)client->out, session->received);
+    struct relay_welcome answer = {.version = RELAY_VERSION,
+                                   .have = session->received,
+                                   .zstd = hello->zstd && shared->unpacker};
+    client->out_len = relay_welcome_put((char *)client->out, &answer);
     return true;
 }
 
@@ -232,16 +278,17 @@ static enum relay_read read_large(struct relay_client *client, struct relay_shar
 {
     /* as much again as has come: memory follows what was received, never what was declared */
     size_t room = rest_len(client) < RELAY_READ_MAX ? rest_len(client) : RELAY_READ_MAX;
-    if (buf_reserve(&client->rest, room) < 0 || shared->buffered > shared->max_buffered)
+    if (buf_reserve(&client->rest, room) < 0)
         return RELAY_BROKEN;
-    ssize_t n = recv(client->fd, buf_tail(&client->rest), room, MSG_DONTWAIT);
-    if (n == -1)
-        return failed(client, shared, errno);
+    ssize_t n = wire_recv(&client->wire, buf_tail(&client->rest), room);
+    if (n < 0)
+        return failed(client, shared, (int)-n);
     if (n == 0)
         return ended(client, shared);
+    client->heard_ns = shared->now_ns;
     buf_commit(&client->rest, (size_t)n);
     shared->buffered += (uint64_t)n;
-    if (!parse_rest(client, shared))
+    if (!parse_rest(client, shared) || !account(client, shared))
         return RELAY_BROKEN;
     return (size_t)n == room ? RELAY_MORE : RELAY_IDLE;
 }
@@ -262,8 +309,25 @@ static bool is_tiresome(const struct relay_client *client)
            !record_reader_is_inside(&client->reader);
 }
 
+/* A sender that speaks TLS to a plain listener. */
+static bool is_tls(struct relay_client *client, const struct relay_shared *shared)
+{
+    size_t n = client->got < sizeof(tls_record) ? (size_t)client->got : sizeof(tls_record);
+    if (shared->tls || client->kind != RELAY_STRANGER || n == 0 ||
+        memcmp(shared->scratch, tls_record, n) != 0)
+        return false;
+    client->wire.fault = BOOK_TLS_NOT;
+    snprintf(client->wire.why, sizeof(client->wire.why), "it speaks TLS, and we do not");
+    return true;
+}
+
 enum relay_read relay_client_read(struct relay_client *client, struct relay_shared *shared)
 {
+    int r = wire_shake(&client->wire);
+    if (r == -ECONNRESET && !client->wire.fault)
+        return RELAY_END; /* it has said nothing */
+    if (r < 0)
+        return r == -EAGAIN ? RELAY_IDLE : RELAY_BROKEN;
     size_t had = rest_len(client);
     if (had > 0 && client->kind == RELAY_FRAMES) { /* it may have waited for room behind us */
         if (!parse_rest(client, shared))
@@ -276,19 +340,22 @@ enum relay_read relay_client_read(struct relay_client *client, struct relay_shar
         return RELAY_IDLE;
     if (had > SMALL_REST)
         return read_large(client, shared);
-    size_t room = client->kind == RELAY_STRANGER ? STRANGER_BYTES : RELAY_READ_MAX;
-    ssize_t n = recv(client->fd, shared->scratch + had, room, MSG_DONTWAIT);
-    if (n == -1)
-        return failed(client, shared, errno);
+    size_t room = client->kind == RELAY_STRANGER ? WIRE_RECORD : RELAY_READ_MAX;
+    ssize_t n = wire_recv(&client->wire, shared->scratch + had, room);
+    if (n < 0)
+        return failed(client, shared, (int)-n);
     if (n == 0)
         return ended(client, shared);
     if (had > 0)
         memcpy(shared->scratch, buf_span(&client->rest).ptr, had);
+    client->heard_ns = shared->now_ns;
     client->got += (uint64_t)n;
+    if (client->got == (uint64_t)n && is_tls(client, shared))
+        return RELAY_BROKEN;
     struct span bytes = span_of(shared->scratch, had + (size_t)n);
     size_t used = parse(client, shared, bytes, false);
     if (used == NONSENSE || !keep(client, shared, span_from(bytes, used)) ||
-        shared->buffered > shared->max_buffered || is_tiresome(client))
+        !account(client, shared) || is_tiresome(client))
         return RELAY_BROKEN;
     return (size_t)n == room ? RELAY_MORE : RELAY_IDLE;
 }
@@ -319,12 +386,25 @@ bool relay_client_answer(struct relay_client *client)
         client->told = session->acked;
         client->asked = false;
     }
+    int r = wire_flush(&client->wire);
+    if (r < 0)
+        return r == -EAGAIN;
     if (client->out_len > 0) {
-        ssize_t n = send(client->fd, client->out, client->out_len, MSG_DONTWAIT | MSG_NOSIGNAL);
-        if (n == -1)
-            return errno == EAGAIN || errno == EINTR;
+        struct iovec iov = {client->out, client->out_len};
+        ssize_t n = wire_send(&client->wire, &iov, 1);
+        if (n < 0)
+            return n == -EAGAIN || n == -EINTR;
         memmove(client->out, client->out + n, client->out_len - (size_t)n);
         client->out_len -= (size_t)n;
     }
     return !client->ended || client->out_len > 0 || session->acked < session->received;
+}
+
+uint32_t relay_client_events(const struct relay_client *client, bool held_back)
+{
+    bool unread = client->kind == RELAY_FRAMES && (client->ended || held_back);
+    uint32_t events = unread ? 0 : EPOLLIN | EPOLLRDHUP;
+    if (client->out_len > 0 || wire_events(&client->wire) & POLLOUT)
+        events |= EPOLLOUT;
+    return events;
 }

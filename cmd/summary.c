@@ -106,11 +106,19 @@ static const struct term records[] = {
     {BOOK_RECORDS, "records"},
     {BOOK_RECORDS_DAMAGED, "damaged (skipped)"},
     {BOOK_RECORDS_OUTSIDE, "outside of --from, --skip and --to"},
+    {BOOK_RECORDS_AGAIN, "handed over again (passed over)"},
     {BOOK_RECORDS_NOT_HTTP, "not HTTP"},
     {BOOK_MIDDLEWARE_NEW, "of the middleware's own"},
     {BOOK_MIDDLEWARE_KEPT, "not given back by the middleware"},
     {BOOK_MIDDLEWARE_WITHHELD, "responses without the request that it kept"},
     {BOOK_NOT_DECODED, "bodies not decoded"},
+};
+static const struct term connections[] = {
+    {BOOK_TLS_NOT, "with TLS on one side only"},
+    {BOOK_TLS_CERTIFICATE, "with a certificate that was refused"},
+    {BOOK_TLS_KEY, "with another --tcp-key, or none"},
+    {BOOK_TLS_OTHER, "that failed in TLS otherwise"},
+    {BOOK_STRANGERS, "of strangers"},
 };
 
 static void print_input(FILE *f, const struct account *a)
@@ -127,6 +135,7 @@ static void print_input(FILE *f, const struct account *a)
     }
     print_list(f, a, "  not decoded: ", skipped, ARRAY_LEN(skipped));
     print_list(f, a, "  ", records, ARRAY_LEN(records));
+    print_list(f, a, "  connections closed: ", connections, ARRAY_LEN(connections));
 }
 
 static void print_times(FILE *f, const char *title, const struct histogram *h)
@@ -197,6 +206,7 @@ static void print_output(FILE *f, const struct account *a)
         fprintf(f, " + %s under way", grouped(open).text);
     fputc('\n', f);
     print_list(f, a, "  answers: ", answers, ARRAY_LEN(answers));
+    print_list(f, a, "  connections failed: ", connections, ARRAY_LEN(connections));
     print_list(f, a, "  failed: ", kafka_faults, ARRAY_LEN(kafka_faults));
     print_times(f, "latency", account_latency(a));
     print_pace(f, a);

@@ -11,6 +11,7 @@
 #define SUMMED (RELAY_HEAD_LEN - 4) /* the CRC is the head's last field */
 #define NAME "refrain-relay/"
 #define NAME_LEN (sizeof(NAME) - 1)
+#define PACK "pack=zstd"
 
 static uint8_t *put_be(uint8_t *p, uint64_t n, unsigned bytes)
 {
@@ -102,15 +103,16 @@ enum relay_found relay_head_get(struct span bytes, struct relay_head *h)
 
 size_t relay_hello_put(char *out, const struct relay_hello *hello)
 {
-    int n = snprintf(out, RELAY_HELLO_MAX, NAME "%u sender=%016" PRIx64 " next=%" PRIu64,
-                     hello->version, hello->sender, hello->next);
+    int n = snprintf(out, RELAY_HELLO_MAX, NAME "%u sender=%016" PRIx64 " next=%" PRIu64 "%s",
+                     hello->version, hello->sender, hello->next, hello->zstd ? " " PACK : "");
     memcpy(out + n, record_separator, RECORD_SEPARATOR_LEN);
     return (size_t)n + RECORD_SEPARATOR_LEN;
 }
 
-size_t relay_welcome_put(char *out, uint64_t have)
+size_t relay_welcome_put(char *out, const struct relay_welcome *welcome)
 {
-    int n = snprintf(out, RELAY_HELLO_MAX, NAME "%u have=%" PRIu64 "\n", RELAY_VERSION, have);
+    int n = snprintf(out, RELAY_HELLO_MAX, NAME "%u have=%" PRIu64 "%s\n", welcome->version,
+                     welcome->have, welcome->zstd ? " " PACK : "");
     return (size_t)n;
 }
 
@@ -167,6 +169,20 @@ static bool ends_field(struct span text)
     return text.len == 0 || text.ptr[0] == ' ';
 }
 
+/* Is word among the fields that text begins with? */
+static bool has_field(struct span text, const char *word)
+{
+    while (text.len > 0) {
+        text = span_from(text, 1); /* the space */
+        const uint8_t *end = text.len > 0 ? memchr(text.ptr, ' ', text.len) : NULL;
+        size_t len = end ? (size_t)(end - text.ptr) : text.len;
+        if (span_eq(span_of(text.ptr, len), span_str(word)))
+            return true;
+        text = span_from(text, len);
+    }
+    return false;
+}
+
 enum relay_found relay_hello_get(struct span bytes, struct relay_hello *hello, size_t *used)
 {
     struct span line;
@@ -189,22 +205,25 @@ enum relay_found relay_hello_get(struct span bytes, struct relay_hello *hello, s
     h.version = version < UINT16_MAX ? (unsigned)version : UINT16_MAX;
     if (h.version == 0 || h.sender == 0 || h.next == 0)
         return RELAY_BAD;
+    h.zstd = has_field(line, PACK);
     *hello = h;
     return RELAY_FOUND;
 }
 
-enum relay_found relay_welcome_get(struct span bytes, unsigned *version, uint64_t *have,
-                                   size_t *used)
+enum relay_found relay_welcome_get(struct span bytes, struct relay_welcome *welcome, size_t *used)
 {
     struct span line;
+    struct relay_welcome w = {0};
     uint64_t v = 0;
     enum relay_found r = first_line(bytes, &line);
     if (r != RELAY_FOUND)
         return r;
     *used = line.len + 1;
     if (!take_text(&line, NAME) || !take_number(&line, 10, &v) || v > UINT16_MAX ||
-        !take_text(&line, " have=") || !take_number(&line, 10, have) || !ends_field(line))
+        !take_text(&line, " have=") || !take_number(&line, 10, &w.have) || !ends_field(line))
         return RELAY_BAD;
-    *version = (unsigned)v;
+    w.version = (unsigned)v;
+    w.zstd = has_field(line, PACK);
+    *welcome = w;
     return RELAY_FOUND;
 }

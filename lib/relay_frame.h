@@ -4,6 +4,7 @@
  *   sender    "refrain-relay/1 sender=ID next=N" LF 🐵🙈🙉 LF      HELLO: to a gor, a record without
  *                                                              header, which it drops
  *   receiver  "refrain-relay/1 have=N" LF                        WELCOME: sent on from N + 1
+ *             both with " pack=zstd" at the end when ZSTD frames are wanted, and understood
  *   sender    frames: DATA, PING, ZSTD
  *   receiver  frames: ACK, BYE
  *
@@ -83,17 +84,23 @@ struct relay_hello {
     unsigned version; /* the highest that the sender speaks */
     uint64_t sender; /* names the session */
     uint64_t next; /* the number of the DATA frame that it would send first */
+    bool zstd; /* it would send ZSTD frames */
+};
+
+struct relay_welcome {
+    unsigned version; /* that the receiver speaks */
+    uint64_t have; /* the number of the last DATA frame that it has taken */
+    bool zstd; /* it understands ZSTD frames */
 };
 
 /* Both return the length of the text. out: RELAY_HELLO_MAX. */
 size_t relay_hello_put(char *out, const struct relay_hello *hello);
-size_t relay_welcome_put(char *out, uint64_t have);
+size_t relay_welcome_put(char *out, const struct relay_welcome *welcome);
 
 /* Is it a HELLO that bytes begin with? RELAY_FOUND: *hello, *used bytes of it. RELAY_BAD: another
  * sender's bytes, or a HELLO that is none. */
 enum relay_found relay_hello_get(struct span bytes, struct relay_hello *hello, size_t *used);
 /* The same for a WELCOME. */
-enum relay_found relay_welcome_get(struct span bytes, unsigned *version, uint64_t *have,
-                                   size_t *used);
+enum relay_found relay_welcome_get(struct span bytes, struct relay_welcome *welcome, size_t *used);
 /* Could bytes be a HELLO, as far as they go? */
 bool relay_is_hello(struct span bytes);

@@ -99,7 +99,7 @@ static bool send_all(struct binary_conn *c, int64_t now_ns)
     bool did = false;
     for (int i = 0; i < BATCHES_PER_STEP && may_send(c); i++) {
         struct iovec iov[BATCH];
-        ssize_t n = tcp_link_send(&c->link, iov, gather(c, iov));
+        ssize_t n = wire_send(&c->link.wire, iov, gather(c, iov));
         if (n == -EAGAIN)
             break;
         did = true;

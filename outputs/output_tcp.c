@@ -10,6 +10,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/output.h"
+#include "lib/relay_pack.h"
 #include "outputs/conn_set.h"
 #include "outputs/file_sync.h"
 #include "outputs/outputs.h"
@@ -20,6 +21,7 @@
 
 struct tcp {
     struct output base;
+    struct tls *tls; /* NULL: plain */
     struct tcp_peer peer;
     struct conn_set conns;
     struct file_sync *sync; /* NULL: no spool */
@@ -33,6 +35,7 @@ static void tcp_close(struct output *out)
     struct tcp *t = container_of(out, struct tcp, base);
     conn_set_fini(&t->conns);
     file_sync_free(t->sync);
+    tls_free(t->tls);
     mem_free(t);
 }
 
@@ -68,7 +71,11 @@ static int add_conn(struct tcp *t, const struct options *o, size_t workers, stru
     char folder[PATH_MAX];
     struct spool_config spool = {.out = &t->base, .tag = t->peer.tag};
     struct relay_conn_config config = {
-        .out = &t->base, .peer = &t->peer, .worker = t->conns.n, .workers = workers};
+        .out = &t->base,
+        .peer = &t->peer,
+        .worker = t->conns.n,
+        .workers = workers,
+        .zstd = strcmp(options_string(o, "output-tcp-compress"), "zstd") == 0};
     spool.max_bytes = MEMORY_BYTES / workers > MIB ? MEMORY_BYTES / workers : MIB;
     int r = 0;
     if (*dir) {
@@ -91,6 +98,13 @@ static int add_conn(struct tcp *t, const struct options *o, size_t workers, stru
     return 0;
 }
 
+static int check_built(const struct options *o, struct err *err)
+{
+    if (strcmp(options_string(o, "output-tcp-compress"), "zstd") != 0 || relay_pack_is_built())
+        return 0;
+    return err_usage(err, "--output-tcp-compress zstd: this refrain was built without libzstd");
+}
+
 static int set_up(struct tcp *t, const struct output_args *args, struct err *err)
 {
     size_t workers = 0;
@@ -98,6 +112,11 @@ static int set_up(struct tcp *t, const struct output_args *args, struct err *err
     int r = conn_set_workers(&workers, args->options, "output-tcp-workers", 0, err);
     if (r == 0)
         r = tcp_peer_init(&t->peer, "output-tcp", args->address, err);
+    if (r == 0)
+        r = check_built(args->options, err);
+    if (r == 0)
+        r = tls_of_sender(&t->tls, args->options, err);
+    t->peer.tls = t->tls;
     if (r == 0 && *dir)
         r = check_others(t, dir, workers, err);
     if (r == 0 && *dir && (r = file_sync_new(&t->sync)) < 0)

@@ -4,17 +4,14 @@
 #include <errno.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
-#include <sys/socket.h>
 
 #include "lib/clock.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
-#include "lib/relay_frame.h"
+#include "outputs/relay_conn_internal.h"
 
-/* Records in one sendmsg(2) to a gor, two pieces each. */
-#define BATCH 64
-/* Sends in one step, so that other connections get their turn. */
-#define SENDS_PER_STEP 16
+/* Reads in one step, so that other connections get their turn. */
+#define READS_PER_STEP 16
 
 #define CONNECT_TIMEOUT_NS (5 * NS_PER_S) /* as gor's */
 /* How long an answer to HELLO is waited for: from a stranger, from one that did not answer before.
@@ -29,56 +26,21 @@
 /* How long the rest of a record may take once a plain peer has announced its end. */
 #define LEAVE_NS (2 * NS_PER_S)
 
-enum peer_kind {
-    PEER_UNKNOWN = 0,
-    PEER_PLAIN,
-    PEER_FRAMES, /* it will never be taken for a gor again */
-};
-
-enum phase {
-    GREETING = 0, /* HELLO is to be sent, once the link is up */
-    WELCOMING, /* the answer is awaited */
-    FRAMES,
-    PLAIN,
-    LEAVING, /* no more goes out: the peer stops, but for the rest of what is begun */
-};
-
-/* Always true: off bytes of the first frame that is not sent (PLAIN, LEAVING: of its record) are.
- */
-struct relay_conn {
-    struct conn base;
-    struct output *out;
-    struct tcp_link link;
-    struct spool *spool;
-    uint64_t session, salt, number; /* number: of the last message that began here */
-    enum peer_kind peer;
-    enum phase phase;
-    bool said_bye; /* LEAVING: the peer acknowledges still */
-    bool upgrade; /* LEAVING: a plain peer turned out to acknowledge; it is to read all first */
-    bool shut;
-    size_t off;
-    int64_t deadline_ns; /* of WELCOMING and LEAVING */
-    int64_t heard_ns, pinged_ns, moved_ns; /* moved: its kernel took bytes of a long frame */
-    int queued; /* bytes that ours held then */
-    uint8_t in[2 * RELAY_HELLO_MAX];
-    size_t in_len;
-    uint8_t control[RELAY_HELLO_MAX]; /* goes out before the next frame */
-    size_t control_len, control_off;
-};
-
 static void relay_conn_free(struct conn *conn)
 {
     struct relay_conn *c = container_of(conn, struct relay_conn, base);
     spool_close(c->spool);
     tcp_link_fini(&c->link);
+    relay_packer_free(c->packer);
     mem_free(c);
 }
 
-static void lost(struct relay_conn *c, const char *what, int errnum, int64_t now_ns)
+void relay_conn_lost(struct relay_conn *c, const char *what, int errnum, int64_t now_ns)
 {
     tcp_link_lost(&c->link, what, errnum, now_ns);
     c->phase = GREETING;
-    c->said_bye = c->upgrade = c->shut = false;
+    c->said_bye = c->upgrade = c->shut = c->packs = false;
+    c->packed.len = 0;
     c->off = c->in_len = c->control_len = c->control_off = 0;
 }
 
@@ -92,8 +54,10 @@ static int64_t patience_ns(const struct relay_conn *c)
 
 static void greet(struct relay_conn *c, int64_t now_ns)
 {
-    struct relay_hello hello = {
-        .version = RELAY_VERSION, .sender = c->session, .next = spool_acked(c->spool) + 1};
+    struct relay_hello hello = {.version = RELAY_VERSION,
+                                .sender = c->session,
+                                .next = spool_acked(c->spool) + 1,
+                                .zstd = c->packer != NULL};
     c->control_len = relay_hello_put((char *)c->control, &hello);
     c->phase = WELCOMING;
     c->heard_ns = c->pinged_ns = c->moved_ns = now_ns;
@@ -113,19 +77,22 @@ static void go_plain(struct relay_conn *c)
 }
 
 /* All of these return false when the connection is lost, and said so. */
-static bool welcomed(struct relay_conn *c, unsigned version, uint64_t have, int64_t now_ns)
+static bool welcomed(struct relay_conn *c, const struct relay_welcome *w, int64_t now_ns)
 {
     c->peer = PEER_FRAMES;
-    if (version != RELAY_VERSION || have < spool_acked(c->spool) || have > spool_sent(c->spool)) {
-        lost(c,
-             version != RELAY_VERSION ? "it speaks another version of the relay's protocol"
-                                      : "it claims what was never sent",
-             EPROTO, now_ns);
+    if (w->version != RELAY_VERSION || w->have < spool_acked(c->spool) ||
+        w->have > spool_sent(c->spool)) {
+        relay_conn_lost(c,
+                        w->version != RELAY_VERSION
+                            ? "it speaks another version of the relay's protocol"
+                            : "it claims what was never sent",
+                        EPROTO, now_ns);
         return false;
     }
     c->phase = FRAMES;
+    c->packs = c->packer && w->zstd;
     c->off = 0;
-    spool_back(c->spool, have);
+    spool_back(c->spool, w->have);
     return true;
 }
 
@@ -141,7 +108,7 @@ static bool heard_frame(struct relay_conn *c, const struct relay_head *h, int64_
         c->said_bye = true;
         c->deadline_ns = INT64_MAX; /* it is watched as ever */
     } else if (h->type != RELAY_ACK || h->number > acked) {
-        lost(c, "what it says makes no sense", EPROTO, now_ns);
+        relay_conn_lost(c, "what it says makes no sense", EPROTO, now_ns);
         return false;
     }
     return true;
@@ -154,9 +121,8 @@ static bool understand(struct relay_conn *c, int64_t now_ns)
     size_t used = 0;
     bool ok = true;
     if (c->phase == WELCOMING || c->phase == PLAIN) {
-        unsigned version;
-        uint64_t have;
-        enum relay_found r = relay_welcome_get(bytes, &version, &have, &used);
+        struct relay_welcome welcome;
+        enum relay_found r = relay_welcome_get(bytes, &welcome, &used);
         if (r == RELAY_SHORT)
             return true;
         if (r == RELAY_FOUND && c->phase == PLAIN) { /* it was only slow */
@@ -165,7 +131,7 @@ static bool understand(struct relay_conn *c, int64_t now_ns)
             c->upgrade = true;
             c->deadline_ns = now_ns + SILENCE_NS;
         } else if (r == RELAY_FOUND)
-            ok = welcomed(c, version, have, now_ns);
+            ok = welcomed(c, &welcome, now_ns);
         else if (c->phase == WELCOMING && c->peer != PEER_FRAMES)
             go_plain(c);
         if (r == RELAY_BAD) {
@@ -179,7 +145,7 @@ static bool understand(struct relay_conn *c, int64_t now_ns)
         if (r == RELAY_SHORT)
             break;
         if (r == RELAY_BAD || h.body_len > 0) {
-            lost(c, "what it says makes no sense", EPROTO, now_ns);
+            relay_conn_lost(c, "what it says makes no sense", EPROTO, now_ns);
             return false;
         }
         used += relay_frame_len(&h);
@@ -196,12 +162,12 @@ static bool understand(struct relay_conn *c, int64_t now_ns)
 static bool listen_to_it(struct relay_conn *c, bool *did, bool *ended, int64_t now_ns)
 {
     *ended = false;
-    for (int i = 0; i < SENDS_PER_STEP; i++) {
-        ssize_t n = recv(c->link.fd, c->in + c->in_len, sizeof(c->in) - c->in_len, MSG_DONTWAIT);
-        if (n == -1 && (errno == EAGAIN || errno == EINTR))
+    for (int i = 0; i < READS_PER_STEP; i++) {
+        ssize_t n = wire_recv(&c->link.wire, c->in + c->in_len, sizeof(c->in) - c->in_len);
+        if (n == -EAGAIN || n == -EINTR)
             return true;
-        if (n == -1) {
-            lost(c, "connection lost", errno, now_ns);
+        if (n < 0) {
+            relay_conn_lost(c, "connection lost", (int)-n, now_ns);
             return false;
         }
         *ended = n == 0;
@@ -216,128 +182,20 @@ static bool listen_to_it(struct relay_conn *c, bool *did, bool *ended, int64_t n
     return true;
 }
 
-/* -EAGAIN: the socket is full; else a failure has been told. */
-static ssize_t send_some(struct relay_conn *c, struct iovec *iov, size_t n, int64_t now_ns)
-{
-    ssize_t sent = tcp_link_send(&c->link, iov, n);
-    if (sent == -EINTR)
-        return -EAGAIN;
-    if (sent < 0 && sent != -EAGAIN)
-        lost(c, "connection lost", (int)-sent, now_ns);
-    return sent;
-}
-
-static ssize_t send_control(struct relay_conn *c, int64_t now_ns)
-{
-    struct iovec iov = {c->control + c->control_off, c->control_len - c->control_off};
-    ssize_t n = send_some(c, &iov, 1, now_ns);
-    if (n > 0)
-        c->control_off += (size_t)n;
-    if (n > 0 && c->control_off == c->control_len)
-        c->control_len = c->control_off = 0;
-    return n;
-}
-
-/* Frames as they lie in the spool; only_rest: no new one is begun. 0: there is nothing to send. */
-static ssize_t send_frames(struct relay_conn *c, bool only_rest, int64_t now_ns)
-{
-    struct span next = only_rest && c->off == 0 ? span_of(NULL, 0) : spool_next(c->spool);
-    if (next.len == 0)
-        return 0;
-    if (only_rest) {
-        struct relay_head h = relay_head_peek(next.ptr);
-        next.len = relay_frame_len(&h);
-    }
-    struct iovec iov = {(void *)(next.ptr + c->off), next.len - c->off};
-    ssize_t n = send_some(c, &iov, 1, now_ns);
-    if (n <= 0)
-        return n;
-    size_t done = 0, sent = c->off + (size_t)n;
-    while (sent - done >= RELAY_HEAD_LEN) {
-        struct relay_head h = relay_head_peek(next.ptr + done);
-        if (sent - done < relay_frame_len(&h))
-            break;
-        done += relay_frame_len(&h);
-        spool_sent_one(c->spool);
-    }
-    c->off = sent - done;
-    return n;
-}
-
-/* What the frames hold, as records; only_rest: no new one is begun. */
-static ssize_t send_records(struct relay_conn *c, bool only_rest, int64_t now_ns)
-{
-    struct iovec iov[2 * BATCH];
-    size_t ends[BATCH], n_iov = 0, total = 0, at = 0, skip = c->off, n_records = 0;
-    struct span next = only_rest && c->off == 0 ? span_of(NULL, 0) : spool_next(c->spool);
-    while (at < next.len && n_records < (only_rest ? 1 : BATCH)) {
-        struct relay_head h = relay_head_peek(next.ptr + at);
-        iov[n_iov++] = (struct iovec){(void *)(next.ptr + at + RELAY_HEAD_LEN), h.body_len};
-        iov[n_iov++] = (struct iovec){(void *)record_separator, RECORD_SEPARATOR_LEN};
-        at += relay_frame_len(&h);
-        total += h.body_len + RECORD_SEPARATOR_LEN;
-        ends[n_records++] = total;
-    }
-    if (n_records == 0)
-        return 0;
-    for (size_t i = 0; i < 2 && skip > 0; i++) { /* of the first record only */
-        size_t cut = skip < iov[i].iov_len ? skip : iov[i].iov_len;
-        iov[i].iov_base = (char *)iov[i].iov_base + cut;
-        iov[i].iov_len -= cut;
-        skip -= cut;
-    }
-    ssize_t n = send_some(c, iov, n_iov, now_ns);
-    if (n <= 0)
-        return n;
-    size_t sent = c->off + (size_t)n, whole = 0;
-    while (whole < n_records && ends[whole] <= sent)
-        whole++;
-    c->off = sent - (whole > 0 ? ends[whole - 1] : 0);
-    for (size_t i = 0; i < whole; i++)
-        spool_sent_one(c->spool);
-    spool_ack(c->spool, spool_sent(c->spool));
-    if (whole > 0)
-        backoff_worked(&c->link.retry.backoff);
-    return n;
-}
-
-/* Sends as far as that goes. False: lost. */
-static bool talk(struct relay_conn *c, bool *did, int64_t now_ns)
-{
-    bool plain = c->phase == PLAIN || (c->phase == LEAVING && !c->said_bye);
-    for (int i = 0; i < SENDS_PER_STEP; i++) {
-        ssize_t n;
-        if (c->control_len > 0 && c->off == 0)
-            n = send_control(c, now_ns);
-        else if (c->phase == WELCOMING)
-            return true;
-        else if (plain)
-            n = send_records(c, c->phase == LEAVING, now_ns);
-        else
-            n = send_frames(c, c->phase == LEAVING, now_ns);
-        if (n == 0 || n == -EAGAIN)
-            return true;
-        if (n < 0)
-            return false;
-        *did = true;
-    }
-    return true;
-}
-
 /* A peer that stops shuts its side down (plain) or says so (frames) and reads on to our end. */
 static bool leave(struct relay_conn *c, bool ended, int64_t now_ns)
 {
     bool waits = c->said_bye || c->upgrade;
-    if (waits ? ended : c->off == 0) {
-        lost(c, c->upgrade ? "it acknowledges after all" : "connection lost", 0, now_ns);
+    if (waits ? ended : c->off == 0 && wire_events(&c->link.wire) == 0) {
+        relay_conn_lost(c, c->upgrade ? "it acknowledges after all" : "connection lost", 0, now_ns);
         return true;
     }
     if (now_ns >= c->deadline_ns) {
-        lost(c, "connection lost", ETIMEDOUT, now_ns);
+        relay_conn_lost(c, "connection lost", ETIMEDOUT, now_ns);
         return true;
     }
     if (waits && !c->shut && c->off == 0 && c->control_len == 0)
-        c->shut = shutdown(c->link.fd, SHUT_WR) == 0;
+        c->shut = wire_shut(&c->link.wire) == 0;
     return false;
 }
 
@@ -346,9 +204,11 @@ static bool leave(struct relay_conn *c, bool ended, int64_t now_ns)
 static int64_t last_sign_ns(struct relay_conn *c, int64_t now_ns)
 {
     int queued;
-    struct span next = c->off > 0 ? spool_next(c->spool) : span_of(NULL, 0);
+    struct span next = span_of(NULL, 0);
+    if (c->off > 0)
+        next = c->packed.len > 0 ? c->packed : spool_next(c->spool);
     struct relay_head h = next.len > 0 ? relay_head_peek(next.ptr) : (struct relay_head){0};
-    if (h.body_len < LONG_FRAME || ioctl(c->link.fd, SIOCOUTQ, &queued) == -1)
+    if (h.body_len < LONG_FRAME || ioctl(c->link.wire.fd, SIOCOUTQ, &queued) == -1)
         return c->heard_ns;
     if (queued != c->queued) {
         c->queued = queued;
@@ -363,7 +223,7 @@ static bool watch_silence(struct relay_conn *c, int64_t now_ns)
     if (now_ns - c->heard_ns < PING_NS)
         return true;
     if (now_ns - last_sign_ns(c, now_ns) >= SILENCE_NS) {
-        lost(c, "it does not answer", ETIMEDOUT, now_ns);
+        relay_conn_lost(c, "it does not answer", ETIMEDOUT, now_ns);
         return false;
     }
     if (c->phase == FRAMES && now_ns - c->pinged_ns >= PING_NS && c->control_len == 0 &&
@@ -389,14 +249,14 @@ static bool up(struct relay_conn *c, int64_t now_ns)
         c->phase = LEAVING;
         c->deadline_ns = now_ns + LEAVE_NS;
     } else if (ended && c->phase != LEAVING) {
-        lost(c, "connection lost", 0, now_ns);
+        relay_conn_lost(c, "connection lost", 0, now_ns);
         return true;
     }
     if (c->phase == WELCOMING && now_ns >= c->deadline_ns && c->peer != PEER_FRAMES)
         go_plain(c);
     if (c->phase != PLAIN && (c->phase != LEAVING || c->said_bye) && !watch_silence(c, now_ns))
         return true;
-    if (!talk(c, &did, now_ns))
+    if (!relay_conn_talk(c, &did, now_ns))
         return true;
     return c->phase == LEAVING ? leave(c, ended, now_ns) || did : did;
 }
@@ -481,9 +341,16 @@ int relay_conn_new(struct conn **connp, const struct relay_conn_config *config)
     c->base.ops = &ops;
     c->out = config->out;
     c->spool = config->spool;
+    if (config->peer->tls && tls_has_key(config->peer->tls))
+        c->peer = PEER_FRAMES; /* no gor has a key */
     c->session = hash_random_seed() | 1; /* not 0 */
     c->salt = config->workers > 1 ? config->worker + 1 : 0;
     tcp_link_init(&c->link, config->out, config->peer, CONNECT_TIMEOUT_NS);
+    int r = config->zstd ? relay_packer_new(&c->packer) : 0;
+    if (r < 0) {
+        mem_free(c);
+        return r;
+    }
     *connp = &c->base;
     return 0;
 }

@@ -17,6 +17,7 @@ struct relay_conn_config {
     const struct tcp_peer *peer;
     struct spool *spool;
     size_t worker, workers; /* which of how many to that peer */
+    bool zstd; /* frames are packed, if the peer understands it */
 };
 
 /* Borrows all of config but the spool, which it takes, on success. */

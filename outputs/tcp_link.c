@@ -3,8 +3,6 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "lib/own.h"
 #include "outputs/conn_set.h"
@@ -27,7 +25,7 @@ int tcp_peer_init(struct tcp_peer *peer, const char *option, const char *address
 void tcp_link_init(struct tcp_link *l, struct output *out, const struct tcp_peer *peer,
                    int64_t timeout_ns)
 {
-    *l = (struct tcp_link){.fd = -1,
+    *l = (struct tcp_link){.wire = {.fd = -1},
                            .peer = peer,
                            .option = out->ops->option,
                            .addrs = peer->addrs,
@@ -37,16 +35,20 @@ void tcp_link_init(struct tcp_link *l, struct output *out, const struct tcp_peer
 
 void tcp_link_fini(struct tcp_link *l)
 {
-    if (l->fd != -1)
-        close(l->fd);
-    l->fd = -1;
+    wire_close(&l->wire);
     l->state = LINK_DOWN;
 }
 
 void tcp_link_lost(struct tcp_link *l, const char *what, int errnum, int64_t now_ns)
 {
     bool was_up = l->state == LINK_UP;
-    retry_tell(&l->retry, what, errnum ? err_text(errnum) : "the peer closed the connection");
+    if (l->wire.fault) {
+        book_one(l->retry.books, l->wire.fault);
+        retry_tell(&l->retry, what, l->wire.why);
+        l->wire.fault = 0;
+    } else {
+        retry_tell(&l->retry, what, errnum ? err_text(errnum) : "the peer closed the connection");
+    }
     tcp_link_fini(l);
     /* other addresses first, without waiting; then the names are asked again */
     if (l->next_addr < l->addrs.n)
@@ -67,7 +69,7 @@ static void dial(struct tcp_link *l, int64_t now_ns)
         tcp_link_lost(l, "cannot connect", -fd, now_ns);
         return;
     }
-    l->fd = fd;
+    wire_open(&l->wire, fd, l->peer->tls, l->peer->name.host);
     l->state = LINK_CONNECTING;
     l->deadline_ns = now_ns + l->timeout_ns;
 }
@@ -77,24 +79,37 @@ static void came_up(struct tcp_link *l)
     l->state = LINK_UP;
     l->next_addr = l->addrs.n; /* when it breaks: back off first, then from the first address */
     l->refusals = 0;
-    own_note(l->fd);
     retry_up(&l->retry);
 }
 
 static bool connecting(struct tcp_link *l, int64_t now_ns)
 {
-    struct pollfd fd = {.fd = l->fd, .events = POLLOUT};
+    struct pollfd fd = {.fd = l->wire.fd, .events = POLLOUT};
     if (poll(&fd, 1, 0) == 0) {
         if (now_ns < l->deadline_ns)
             return false;
         tcp_link_lost(l, "cannot connect", ETIMEDOUT, now_ns);
         return true;
     }
-    int errnum = net_connect_outcome(l->fd);
-    if (errnum)
+    int errnum = net_connect_outcome(l->wire.fd);
+    if (errnum) {
         tcp_link_lost(l, "cannot connect", errnum, now_ns);
-    else
+        return true;
+    }
+    own_note(l->wire.fd);
+    l->state = LINK_SHAKING;
+    return true;
+}
+
+static bool shaking(struct tcp_link *l, int64_t now_ns)
+{
+    int r = wire_shake(&l->wire);
+    if (r == -EAGAIN && now_ns < l->deadline_ns)
+        return false;
+    if (r == 0)
         came_up(l);
+    else
+        tcp_link_lost(l, "cannot connect", r == -EAGAIN ? ETIMEDOUT : -r, now_ns);
     return true;
 }
 
@@ -102,11 +117,11 @@ int tcp_link_drain(struct tcp_link *l)
 {
     uint8_t bytes[DRAIN_SIZE];
     for (int i = 0; i < DRAINS_PER_STEP; i++) {
-        ssize_t n = recv(l->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+        ssize_t n = wire_recv(&l->wire, bytes, sizeof(bytes));
         if (n == 0)
             return 0;
-        if (n == -1)
-            return errno == EAGAIN || errno == EINTR ? 1 : -errno;
+        if (n < 0)
+            return n == -EAGAIN || n == -EINTR ? 1 : (int)n;
         if (!l->wants || !l->wants(l, bytes, (size_t)n))
             book_add(l->retry.books, BOOK_ANSWER_BYTES, (uint64_t)n);
     }
@@ -126,7 +141,7 @@ static bool closing(struct tcp_link *l, int64_t now_ns)
         log_warn(l->retry.tag,
                  "the connection broke at the end (%s): what was sent last may be lost",
                  err_text(-alive));
-    if (alive > 0 && !farewell_over(&l->farewell, l->fd, now_ns))
+    if (alive > 0 && !farewell_over(&l->farewell, l->wire.fd, now_ns))
         return false;
     if (alive > 0 && l->farewell.unsent > 0 && log_limit(&l->retry.log_limit))
         log_warn(l->retry.tag, "the peer did not take the last %d bytes in time",
@@ -145,6 +160,8 @@ bool tcp_link_step(struct tcp_link *l, int64_t now_ns)
         return true;
     case LINK_CONNECTING:
         return connecting(l, now_ns);
+    case LINK_SHAKING:
+        return shaking(l, now_ns);
     case LINK_CLOSING:
         return closing(l, now_ns);
     case LINK_UP:
@@ -157,23 +174,18 @@ bool tcp_link_step(struct tcp_link *l, int64_t now_ns)
 void tcp_link_watch(const struct tcp_link *l, int64_t now_ns, struct pollfd *fd, int64_t *wait_ns)
 {
     int64_t due_ns = INT64_MAX;
-    *fd = (struct pollfd){.fd = l->fd, .events = POLLIN | POLLRDHUP};
-    if (l->state == LINK_CONNECTING)
+    *fd = (struct pollfd){.fd = l->wire.fd, .events = POLLIN | POLLRDHUP};
+    if (l->state != LINK_CONNECTING)
+        fd->events = (short)(fd->events | wire_events(&l->wire));
+    else
         fd->events |= POLLOUT;
     if (l->state == LINK_DOWN)
         due_ns = l->retry.backoff.until_ns;
-    else if (l->state == LINK_CONNECTING)
+    else if (l->state == LINK_CONNECTING || l->state == LINK_SHAKING)
         due_ns = l->deadline_ns;
     else if (l->state == LINK_CLOSING)
         due_ns = l->farewell.deadline_ns;
     conn_wait_until(due_ns, now_ns, wait_ns);
-}
-
-ssize_t tcp_link_send(struct tcp_link *l, struct iovec *iov, size_t n)
-{
-    struct msghdr out = {.msg_iov = iov, .msg_iovlen = n};
-    ssize_t sent = sendmsg(l->fd, &out, MSG_NOSIGNAL | MSG_DONTWAIT);
-    return sent == -1 ? -errno : sent;
 }
 
 enum output_result tcp_link_flush(struct tcp_link *l, int64_t now_ns)
@@ -182,11 +194,14 @@ enum output_result tcp_link_flush(struct tcp_link *l, int64_t now_ns)
         return OUTPUT_BUSY;
     if (l->state != LINK_UP)
         return OUTPUT_DONE;
-    farewell_init(&l->farewell, l->fd, now_ns);
-    if (shutdown(l->fd, SHUT_WR) == -1) {
+    int r = wire_shut(&l->wire);
+    if (r == -EAGAIN)
+        return OUTPUT_BUSY;
+    if (r < 0) {
         closed(l);
         return OUTPUT_DONE;
     }
+    farewell_init(&l->farewell, l->wire.fd, now_ns);
     l->state = LINK_CLOSING;
     return OUTPUT_BUSY;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A TCP connection to a peer that is opened, and again with back-off when it breaks: all addresses
- * of the peer in turn, then its name is asked again. What goes over it is its owner's business;
- * what comes back is read, so that the peer never has to wait, and what the owner does not want is
- * counted and thrown away. Never waits
- * itself. Owned by the output's thread. */
+/* A connection to a peer, plain or TLS, that is opened, and again with back-off when it breaks: all
+ * addresses of the peer in turn, then its name is asked again. What goes over its wire while it is
+ * UP is its owner's business; what comes back is read, so that the peer never has to wait, and what
+ * the owner does not want is counted and thrown away. Never waits itself. Owned by the output's
+ * thread. */
 #pragma once
 
 #include <poll.h>
@@ -11,12 +11,14 @@
 
 #include "lib/base.h"
 #include "lib/net.h"
+#include "lib/wire.h"
 #include "outputs/farewell.h"
 #include "outputs/retry.h"
 
 struct tcp_peer {
     struct net_name name;
     struct net_addrs addrs; /* as resolved at the start */
+    const struct tls *tls; /* borrowed; NULL, as after tcp_peer_init(): plain */
     char tag[NET_HOST_MAX + 32]; /* for log lines */
 };
 
@@ -27,6 +29,7 @@ MUST_CHECK int tcp_peer_init(struct tcp_peer *peer, const char *option, const ch
 enum tcp_link_state {
     LINK_DOWN = 0, /* no socket; connects when the back-off is over */
     LINK_CONNECTING,
+    LINK_SHAKING, /* the handshake of TLS */
     LINK_UP,
     LINK_CLOSING, /* our side is shut down; the peer's end is awaited */
     LINK_CLOSED,
@@ -34,7 +37,7 @@ enum tcp_link_state {
 
 struct tcp_link {
     enum tcp_link_state state;
-    int fd; /* -1 when DOWN or CLOSED */
+    struct wire wire; /* its fd is -1 when DOWN or CLOSED */
     unsigned refusals; /* times in a row that no address could be connected to */
     struct retry retry;
     /* The owner's, or NULL: does it want these bytes? */
@@ -63,8 +66,6 @@ void tcp_link_watch(const struct tcp_link *link, int64_t now_ns, struct pollfd *
 /* While UP: it broke, for a reason that is an errno (0: the peer closed it). DOWN then. */
 void tcp_link_lost(struct tcp_link *link, const char *what, int errnum, int64_t now_ns);
 
-/* While UP: as sendmsg(2), but -errno, without waiting and without SIGPIPE. */
-ssize_t tcp_link_send(struct tcp_link *link, struct iovec *iov, size_t n);
 /* While UP: reads away what the peer has sent. 1: alive, 0: it has closed its side, -errno. Asked
  * before something is sent: into a connection that the peer has closed the kernel would still take
  * bytes, and lose them. */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "report/json_account.h"
 
-/* The counters of an input and of an output, as books.def has them in order. */
+/* The counters of an input and of an output, as books.def has them in order; those of TLS are of
+ * both. */
 #define FIRST_OF_INPUT BOOK_PACKETS
-#define LAST_OF_INPUT BOOK_PRODUCED
-#define FIRST_OF_OUTPUT BOOK_SEEN
+#define LAST_OF_INPUT BOOK_TLS_OTHER
+#define FIRST_OF_OUTPUT BOOK_TLS_NOT
 #define LAST_OF_OUTPUT (BOOKS - 1)
 
 static double seconds(int64_t ns)

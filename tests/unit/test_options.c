@@ -236,19 +236,14 @@ END_TEST
 
 START_TEST(what_is_not_built_stops_the_start_unless_it_is_off)
 {
-    static const char *const off[] = {"--input-tcp-secure=false",
-                                      "--input-tcp-secure false",
-                                      "--output-http-redirects 0",
-                                      "--copy-buffer-size 5120kb",
-                                      "--http-pprof=",
-                                      "--input-tcp-secure --input-tcp-secure=false",
-                                      "--input-raw-engine libpcap",
-                                      "--input-raw-protocol http"};
+    static const char *const off[] = {
+        "--output-http-redirects 0",     "--copy-buffer-size 5120kb",  "--http-pprof=",
+        "--http-pprof=:1 --http-pprof=", "--input-raw-engine libpcap", "--input-raw-protocol http"};
     for (size_t i = 0; i < ARRAY_LEN(off); i++)
         options_free(parsed(off[i]));
     refused("--cpuprofile x", "--cpuprofile: not available in this version");
     refused("--output-null --http-pprof :1", "--http-pprof: not available in this version");
-    refused("--input-tcp-secure", "--input-tcp-secure: not available in this version");
+    refused("--memprofile=x", "--memprofile: not available in this version");
     refused("--copy-buffer-size 1mb", "--copy-buffer-size: not available in this version");
     setenv("REFRAIN_HTTP_PPROF", ":1", 1);
     refused("--output-null", "REFRAIN_HTTP_PPROF: not available in this version");

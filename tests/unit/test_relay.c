@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,7 @@
 #include "lib/hash.h"
 #include "lib/mem.h"
 #include "lib/record.h"
+#include "lib/relay_pack.h"
 #include "outputs/outputs.h"
 #include "tests/unit/messages.h"
 #include "tests/unit/options_fake.h"
@@ -57,12 +59,39 @@ static struct msg *make(unsigned sender, unsigned n)
     return msg;
 }
 
-static const struct option_value input_values[] = {
-    {"output-queue-len", 1000, NULL},
-    {"output-queue-size", MIB, NULL},
-    {"drain-timeout", 5 * NS_PER_S, NULL},
-};
-static const struct options input_options = {input_values, ARRAY_LEN(input_values)};
+#define PLAIN_INPUT                                                                                \
+    {"input-tcp-secure", 0, NULL}, {"tcp-key", 0, key}, {"input-tcp-certificate", 0, NULL},        \
+        {"input-tcp-certificate-key", 0, NULL},                                                    \
+    {                                                                                              \
+        "input-tcp-client-ca", 0, NULL                                                             \
+    }
+#define PLAIN_OUTPUT                                                                               \
+    {"output-tcp-secure", 0, NULL}, {"tcp-key", 0, key}, {"output-tcp-ca-cert", 0, NULL},          \
+        {"output-tcp-client-cert", 0, NULL},                                                       \
+    {                                                                                              \
+        "output-tcp-client-key", 0, NULL                                                           \
+    }
+
+/* Of all relays of a test; NULL: they are plain. */
+static const char *key;
+
+static int open_input(struct input **in, const char *address, struct books *books, int stop_fd,
+                      struct err *err)
+{
+    const struct option_value values[] = {
+        {"output-queue-len", 1000, NULL},
+        {"output-queue-size", MIB, NULL},
+        {"drain-timeout", 5 * NS_PER_S, NULL},
+        PLAIN_INPUT,
+    };
+    const struct options options = {values, ARRAY_LEN(values)};
+    struct input_args args = {.addresses = &address,
+                              .n_addresses = 1,
+                              .options = &options,
+                              .books = books,
+                              .stop_fd = stop_fd};
+    return input_tcp.open(in, &args, err);
+}
 
 /* A listener in a thread, and what it got. */
 struct receiver {
@@ -146,14 +175,8 @@ static void pick_address(char *address, size_t size)
 static void receiver_start(struct receiver *r)
 {
     struct err err;
-    const char *addresses[] = {r->address};
     r->stop_fd = eventfd(0, 0);
-    struct input_args args = {.addresses = addresses,
-                              .n_addresses = 1,
-                              .options = &input_options,
-                              .books = r->books,
-                              .stop_fd = r->stop_fd};
-    ck_assert_msg(input_tcp.open(&r->in, &args, &err) == 0, "%s", err.text);
+    ck_assert_msg(open_input(&r->in, r->address, r->books, r->stop_fd, &err) == 0, "%s", err.text);
     ck_assert_int_eq(pthread_create(&r->thread, NULL, receiver_run, r), 0);
 }
 
@@ -196,11 +219,15 @@ struct sender {
     unsigned number, first, count;
 };
 
+static const char *compress = "none";
+
 static void sender_open(struct sender *s, const char *address, int64_t workers)
 {
     struct err err;
     const struct option_value values[] = {{"output-tcp-workers", workers, NULL},
-                                          {"output-tcp-spool", 0, ""}};
+                                          {"output-tcp-spool", 0, ""},
+                                          {"output-tcp-compress", 0, compress},
+                                          PLAIN_OUTPUT};
     const struct options options = {values, ARRAY_LEN(values)};
     s->books = new_books();
     struct output_args args = {.address = address, .options = &options, .books = s->books};
@@ -273,6 +300,37 @@ START_TEST(two_senders_arrive_byte_for_byte_and_in_order)
     ck_assert_uint_eq(book_get(r->books, BOOK_RECORDS_NOT_HTTP), 0);
     receiver_free(r);
     ck_assert_int_eq(mem_used(MEM_IO) + mem_used(MEM_MSG), before);
+}
+END_TEST
+
+/* _i: 1: packed, 2: with a key, 3: both. Each test has a process of its own. */
+START_TEST(a_key_and_packing_change_nothing)
+{
+    struct receiver *r = receiver_new();
+    signal(SIGPIPE, SIG_IGN);
+    key = _i & 2 ? "0123456789abcdef" : NULL;
+    compress = _i & 1 && relay_pack_is_built() ? "zstd" : "none";
+    receiver_start(r);
+    struct sender s = {.number = 0, .count = 10000};
+    pthread_t thread;
+    sender_open(&s, r->address, 1);
+    pthread_create(&thread, NULL, sender_run, &s);
+    for (unsigned restart = 1; restart <= 2; restart++) {
+        int64_t until = clock_mono_ns() + PATIENCE_NS;
+        while (atomic_load(&r->got) < restart * 2000 && clock_mono_ns() < until)
+            nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        receiver_stop(r);
+        receiver_start(r);
+    }
+    pthread_join(thread, NULL);
+    sender_flush(&s);
+    sender_close(&s, 10000, 0);
+    receiver_stop(r);
+    ck_assert_uint_eq(atomic_load(&r->got), 10000);
+    ck_assert_uint_eq(r->wrong, 0);
+    receiver_free(r);
+    key = NULL;
+    compress = "none";
 }
 END_TEST
 
@@ -462,14 +520,8 @@ START_TEST(a_stopped_listener_takes_what_was_already_sent)
 {
     struct receiver *r = receiver_new();
     struct err err;
-    const char *addresses[] = {r->address};
     r->stop_fd = eventfd(0, 0);
-    struct input_args args = {.addresses = addresses,
-                              .n_addresses = 1,
-                              .options = &input_options,
-                              .books = r->books,
-                              .stop_fd = r->stop_fd};
-    ck_assert_int_eq(input_tcp.open(&r->in, &args, &err), 0);
+    ck_assert_int_eq(open_input(&r->in, r->address, r->books, r->stop_fd, &err), 0);
     struct sender s = {.number = 0, .count = 500};
     sender_open(&s, r->address, 1);
     sender_run(&s); /* all in the kernel's buffers; nobody has even accepted */
@@ -543,7 +595,9 @@ static void refuse(const char *address, int64_t workers, const char *complaint)
     struct err err;
     struct output *out = NULL;
     const struct option_value values[] = {{"output-tcp-workers", workers, NULL},
-                                          {"output-tcp-spool", 0, ""}};
+                                          {"output-tcp-spool", 0, ""},
+                                          {"output-tcp-compress", 0, "none"},
+                                          PLAIN_OUTPUT};
     const struct options options = {values, ARRAY_LEN(values)};
     struct books *books = new_books();
     struct output_args args = {.address = address, .options = &options, .books = books};
@@ -570,13 +624,7 @@ START_TEST(a_port_in_use_stops_the_start)
     receiver_start(r);
     struct err err;
     struct input *in = NULL;
-    const char *addresses[] = {r->address};
-    struct input_args args = {.addresses = addresses,
-                              .n_addresses = 1,
-                              .options = &input_options,
-                              .books = r->books,
-                              .stop_fd = r->stop_fd};
-    ck_assert_int_eq(input_tcp.open(&in, &args, &err), -EADDRINUSE);
+    ck_assert_int_eq(open_input(&in, r->address, r->books, r->stop_fd, &err), -EADDRINUSE);
     ck_assert_ptr_nonnull(strstr(err.text, r->address));
     ck_assert_ptr_null(in);
     receiver_stop(r);
@@ -602,5 +650,10 @@ Suite *suite(void)
         addresses_that_cannot_work_are_refused_at_the_start,
         a_port_in_use_stops_the_start,
     };
-    return suite_of("relay", tests, ARRAY_LEN(tests));
+    Suite *s = suite_of("relay", tests, ARRAY_LEN(tests));
+    TCase *tc = tcase_create("tls");
+    tcase_set_timeout(tc, 60);
+    tcase_add_loop_test(tc, a_key_and_packing_change_nothing, 1, 4);
+    suite_add_tcase(s, tc);
+    return s;
 }

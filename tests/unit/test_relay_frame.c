@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lib/hash.h"
 #include "lib/relay_frame.h"
+#include "lib/relay_pack.h"
 #include "tests/unit/messages.h"
 
 #define HELLO "refrain-relay/1 sender=00000000000000ab next=7"
@@ -118,14 +120,84 @@ END_TEST
 START_TEST(a_welcome_is_read)
 {
     char text[RELAY_HELLO_MAX];
-    unsigned version;
-    uint64_t have;
-    size_t used, n = relay_welcome_put(text, 123456789012);
-    ck_assert_int_eq(relay_welcome_get(span_of(text, n - 1), &version, &have, &used), RELAY_SHORT);
-    ck_assert_int_eq(relay_welcome_get(span_of(text, n), &version, &have, &used), RELAY_FOUND);
-    ck_assert(used == n && version == 1 && have == 123456789012);
-    ck_assert_int_eq(relay_welcome_get(span_str("HTTP/1.1 200 OK\n"), &version, &have, &used),
-                     RELAY_BAD);
+    struct relay_welcome w = {.version = 1, .have = 123456789012}, got;
+    size_t used, n = relay_welcome_put(text, &w);
+    ck_assert_int_eq(relay_welcome_get(span_of(text, n - 1), &got, &used), RELAY_SHORT);
+    ck_assert_int_eq(relay_welcome_get(span_of(text, n), &got, &used), RELAY_FOUND);
+    ck_assert(used == n && got.version == 1 && got.have == 123456789012 && !got.zstd);
+    ck_assert_int_eq(relay_welcome_get(span_str("HTTP/1.1 200 OK\n"), &got, &used), RELAY_BAD);
+}
+END_TEST
+
+START_TEST(packing_is_agreed_on_in_hello_and_welcome)
+{
+    char text[RELAY_HELLO_MAX];
+    size_t used, n;
+    struct relay_hello hello = {.version = 1, .sender = 0xab, .next = 7, .zstd = true}, said;
+    struct relay_welcome welcome = {.version = 1, .have = 6, .zstd = true}, got;
+    n = relay_hello_put(text, &hello);
+    ck_assert_int_eq(relay_hello_get(span_of(text, n), &said, &used), RELAY_FOUND);
+    ck_assert(said.zstd && said.next == 7);
+    n = relay_welcome_put(text, &welcome);
+    ck_assert_int_eq(relay_welcome_get(span_of(text, n), &got, &used), RELAY_FOUND);
+    ck_assert(got.zstd && got.have == 6);
+    static const struct {
+        const char *text;
+        bool zstd;
+    } cases[] = {
+        {"refrain-relay/1 have=1 a=b pack=zstd c\n", true},
+        {"refrain-relay/1 have=1 pack=zstd2\n", false},
+        {"refrain-relay/1 have=1 pack=\n", false},
+        {"refrain-relay/1 have=1  pack=zstd \n", true},
+        {"refrain-relay/1 have=1 \n", false},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        ck_assert_int_eq(relay_welcome_get(span_str(cases[i].text), &got, &used), RELAY_FOUND);
+        ck_assert_msg(got.zstd == cases[i].zstd, "%s", cases[i].text);
+    }
+}
+END_TEST
+
+static struct span pack_back(struct relay_unpacker *u, struct span frame)
+{
+    struct relay_head h;
+    ck_assert_int_eq(relay_head_get(frame, &h), RELAY_FOUND);
+    ck_assert_uint_eq(relay_frame_len(&h), frame.len);
+    return relay_unpack(u, &h, span_from(frame, RELAY_HEAD_LEN));
+}
+
+START_TEST(frames_are_packed_and_unpacked_and_bombs_are_refused)
+{
+    if (!relay_pack_is_built())
+        return;
+    struct relay_packer *p;
+    struct relay_unpacker *u;
+    static uint8_t bytes[RELAY_PACKED_MAX], copy[RELAY_PACKED_MAX];
+    ck_assert_int_eq(relay_packer_new(&p), 0);
+    ck_assert_int_eq(relay_unpacker_new(&u), 0);
+    for (size_t n = 0; n + 200 < sizeof(bytes);)
+        n += data_frame(bytes + n);
+    struct span frame = relay_pack(p, span_of(bytes, 100000));
+    ck_assert(frame.len > RELAY_HEAD_LEN && frame.len < 10000);
+    memcpy(copy, frame.ptr, frame.len);
+    frame = span_of(copy, frame.len);
+    ck_assert(span_eq(pack_back(u, frame), span_of(bytes, 100000)));
+    /* one that unpacks to more, or less, than it says */
+    for (uint64_t number = 99999; number <= 100001; number += 2) {
+        struct relay_head h = relay_head_peek(copy);
+        h.number = number;
+        relay_head_put(copy, &h, span_of(NULL, 0));
+        ck_assert_uint_eq(pack_back(u, frame).len, 0);
+    }
+    /* all that fits, and no more; what does not shrink */
+    ck_assert_uint_gt(relay_pack(p, span_of(bytes, sizeof(bytes))).len, 0);
+    ck_assert_uint_eq(relay_pack(p, span_of(bytes, 100)).len, 0);
+    for (size_t i = 0; i < sizeof(bytes); i++)
+        bytes[i] = (uint8_t)(hash_mix(hash_mix(i, 7), 9) >> 20);
+    ck_assert_uint_eq(relay_pack(p, span_of(bytes, sizeof(bytes))).len, 0);
+    ck_assert_uint_eq(relay_pack(p, span_of(bytes, 1000)).len, 0);
+    relay_packer_free(p);
+    relay_unpacker_free(u);
 }
 END_TEST
 
@@ -138,6 +210,8 @@ Suite *suite(void)
         a_hello_is_read_and_is_nothing_to_a_gor,
         a_hello_of_a_later_version_is_read_and_rubbish_is_not,
         a_welcome_is_read,
+        packing_is_agreed_on_in_hello_and_welcome,
+        frames_are_packed_and_unpacked_and_bombs_are_refused,
     };
     return suite_of("relay_frame", tests, ARRAY_LEN(tests));
 }
