@@ -10,12 +10,12 @@ import subprocess
 import sys
 import tempfile
 
-from harness import Skip, check, equal, free_port, main, need, need_root, sh, test, wait_until
+from harness import (Skip, check, equal, long_run, main, need, need_root, read_text, sh, test,
+                     wait_until)
+from servers import Target
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-LONG = "REFRAIN_LONG" in os.environ or "full" in sys.argv
-if "full" in sys.argv:
-    sys.argv.remove("full")
+LONG = long_run(sys.argv)
 EXPOSURE = 2.0  # of systemd-analyze security
 
 
@@ -115,9 +115,8 @@ def make_system():
     needed = [d.split("|")[0].strip() for d in depends.split(",")]
     # nothing is started in there: the part of systemd that makes users will do
     needed = [d.replace("systemd", "systemd-standalone-sysusers") for d in needed]
-    sh("debootstrap", "--variant=minbase", "--include=" + ",".join([*needed, "curl",
-                                                                    "python3-minimal"]),
-       "bookworm", f"{folder}/root", timeout=900)
+    sh("debootstrap", "--variant=minbase", "--include=" + ",".join(needed), "bookworm",
+       f"{folder}/root", timeout=900)
 
 
 def long_test(sentence):
@@ -156,11 +155,10 @@ def life_of_a_package(case):
         sh("mount", "--rbind", f"/{point}", f"{chroot.root}/{point}")
         case.on_exit(sh, "umount", "-l", f"{chroot.root}/{point}")
     chroot.run("install", "-d", "-o", "refrain", "-g", "refrain", "-m", "0700", "/var/lib/refrain")
-    port = free_port()
+    server = Target(case)
     with open(f"{chroot.root}/etc/refrain/record.conf", "w", encoding="ascii") as f:
-        f.write(source("contrib", "examples", "record.conf").replace("8080", str(port)))
-    case.spawn("chroot", chroot.root, "python3", "-m", "http.server", str(port))
-    record(case, chroot, port)
+        f.write(source("contrib", "examples", "record.conf").replace("8080", str(server.port)))
+    record(case, chroot, server.port)
     recordings = os.listdir(f"{chroot.root}/var/lib/refrain")
     equal(len(recordings), 1, f"recordings: {recordings}")
     chroot.install(debs[1])
@@ -182,11 +180,11 @@ def record(case, chroot, port):
             "chroot", chroot.root, "setpriv", f"--reuid={uid}", f"--regid={gid}", "--clear-groups",
             "--inh-caps=-all,+net_raw", "--ambient-caps=-all,+net_raw", "--bounding-set=-all,+net_raw",
             "--no-new-privs", "/usr/bin/refrain", "--config", "/etc/refrain/record.conf", stderr=f)
-    wait_until(lambda: b"listening on" in open(log, "rb").read(), lambda: open(log).read())
+    wait_until(lambda: "listening on" in read_text(log), lambda: f"it starts: {read_text(log)}")
     for n in range(20):
-        chroot.run("curl", "-s", "-o", "/dev/null", f"http://127.0.0.1:{port}/{n}")
+        sh("curl", "-s", "-o", "/dev/null", f"http://127.0.0.1:{port}/{n}")
     recorder.terminate()
-    equal(recorder.wait(20), 0, f"the recorder's status: {open(log).read()}")
+    equal(recorder.wait(20), 0, f"the recorder's status: {read_text(log)}")
 
 
 if __name__ == "__main__":
