@@ -90,8 +90,10 @@ static int open_input(struct wiring *w, const struct wanted_input *wanted)
     const char *option = wanted->ops->option;
     char *address = mem_strdup(MEM_OTHER, wanted->value);
     const char **values = mem_zalloc(MEM_OTHER, wanted->n * sizeof(*values));
-    int r = address && values ? 0 : err_sys(w->err, ENOMEM, "--%s", option);
-    if (r == 0) {
+    int r;
+    if (!address || !values) {
+        r = err_sys(w->err, ENOMEM, "--%s", option);
+    } else {
         address[wanted->address_len] = '\0';
         for (size_t i = 0; i < wanted->n; i++)
             values[i] = options_nth(w->options, option, wanted->nth + i);
@@ -170,6 +172,7 @@ static int track_answers(struct wiring *w, const struct wanted *wanted, struct o
 {
     const struct output_ops *ops = wanted->ops;
     char label[LABEL_MAX];
+    assert(out);
     wanted_label(label, sizeof(label), "answers", wanted->value);
     struct account *account = ledger_account(w->ledger, ACCOUNT_INPUT, label);
     struct books *books = account ? account_page(account) : NULL;

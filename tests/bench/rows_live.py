@@ -313,4 +313,25 @@ def footprint(bench):
                        "us")]
 
 
-ROWS = [live_rate, live_full, live_file, delay, idle, start, footprint]
+def max_cpu(bench):
+    """Less than refrain wants, and more than it takes to leave everything out."""
+    limit, settle, seconds = 1.5, (1 if bench.quick else 5), (1 if bench.quick else 4)
+    used, shares = [], []
+    for _ in bench.rounds():
+        listener = start_refrain(bench, "--output-null", "--max-cpu", f"{limit}%")
+        loader = bench.case.spawn(*load_command(bench, RATE * (settle + seconds + 1), RATE),
+                                  stdout=subprocess.DEVNULL)
+        time.sleep(settle)
+        before, since = listener.cpu(), time.monotonic()
+        time.sleep(seconds)
+        used.append((listener.cpu() - before) / (time.monotonic() - since) * 100)
+        loader.wait(60)
+        listener.stop()
+        counts = summary_of(listener.said())["inputs"][0]
+        shares.append(counts["segments_shed"] / max(counts["packets"], 1) * 100)
+    return [figure_line("max-cpu", f"CPU used under --max-cpu {limit}% at {RATE:,} requests/s", used,
+                        "% of a core", limit * 1.1),
+            figure_line("max-cpu-shed", "packets left out meanwhile", shares, "%")]
+
+
+ROWS = [live_rate, live_full, live_file, delay, idle, start, max_cpu, footprint]

@@ -2,12 +2,16 @@
 """Where the time goes: instructions for each request, and a profile that is kept in the build."""
 import re
 import shutil
+import signal
 import subprocess
+import time
 
 import rows_file
+import rows_live
 from measuring import fail, figure_line, read_text
 
-PROFILE = "profile-file-null.txt"
+PROFILE, LIVE_PROFILE = "profile-file-null.txt", "profile-live.txt"
+PERF = ["perf", "record", "-q", "-F", "4999", "-o"]
 
 
 def count_instructions(bench, requests):
@@ -35,15 +39,30 @@ def instructions(bench):
 
 def by_perf(bench, capture, path):
     data = bench.path("perf.data")
-    record = ["perf", "record", "-q", "-F", "4999", "-o", data, "--",
-              *rows_file.refrain(bench, capture, "--output-null")]
+    record = [*PERF, data, "--", *rows_file.refrain(bench, capture, "--output-null")]
     if not shutil.which("perf") or subprocess.run(record, check=False,
                                                   capture_output=True).returncode != 0:
         return False
+    report(data, path)
+    return True
+
+
+def report(data, path):
     with open(path, "wb") as out:
         subprocess.run(["perf", "report", "--stdio", "-i", data, "--no-children", "--sort",
                         "comm,dso,symbol"], check=True, stdout=out, stderr=subprocess.DEVNULL)
-    return True
+
+
+def live_by_perf(bench, path):
+    data = bench.path("perf-live.data")
+    listener = rows_live.start_refrain(bench, "--output-null")
+    perf = bench.case.spawn(*PERF, data, "-p", listener.process.pid)
+    time.sleep(0.5)
+    rows_live.load(bench, bench.count(300_000))
+    perf.send_signal(signal.SIGINT)
+    perf.wait(60)
+    listener.stop()
+    report(data, path)
 
 
 def by_callgrind(bench, path):
@@ -56,7 +75,8 @@ def profile(bench):
     path = f"{bench.build}/{PROFILE}"
     capture = bench.capture("keepalive", bench.count(1_000_000))
     if by_perf(bench, capture, path):
-        bench.say(f"profile: {path} (perf)")
+        live_by_perf(bench, f"{bench.build}/{LIVE_PROFILE}")
+        bench.say(f"profile: {path} and {LIVE_PROFILE} (perf)")
     elif shutil.which("valgrind"):
         by_callgrind(bench, path)
         bench.say(f"profile: {path} (callgrind)")
