@@ -42,6 +42,11 @@ def payload(n):
     return gor.request(f"/products/{n % 9973:04}?ref=list", headers=FIELDS)
 
 
+def value(n):
+    """As long as every record of the recording."""
+    return f"1 {n:024x} {START + n} 0 {len(payload(n))} {n:08x} - -\n".encode() + payload(n)
+
+
 def record(path, messages):
     with open(path, "wb") as f:
         for n in range(messages):
@@ -51,10 +56,8 @@ def record(path, messages):
 
 def contestants(build, case, cluster, messages):
     """name -> (command, what checks its output)."""
-    values = [f"1 {n:024x} {START + n} 0 {len(payload(n))} {n:08x} - -\n".encode() + payload(n)
-              for n in range(1000, 9999)]
     loop = [f"{build}/tests/bench/produce", cluster.address(), TOPIC, str(messages),
-            case.write("values", b"".join(values)), str(len(values[0]))]
+            case.write("values", b"".join(map(value, range(9999)))), str(len(value(0)))]
     refrain = [f"{build}/cmd/refrain", "--input-file", case.path("in.gor") + "|1000000%",
                "--output-kafka-host", cluster.address(), "--output-kafka-topic", TOPIC,
                "--summary", "json"]
@@ -130,7 +133,7 @@ def main():
         print("1..1\nok 1 - the benchmark of Kafka runs, and the broker confirms every message")
         return
     rows = report(samples)
-    print(f"{args.messages:,} messages of about {len(payload(0)) + 90} bytes in {PARTITIONS} "
+    print(f"{args.messages:,} records of {len(value(0))} bytes in {PARTITIONS} "
           f"partitions, median of {args.runs} runs, interleaved ({platform.machine()})")
     print_table(rows)
     with open(args.json or f"{args.build}/bench-produce.json", "w", encoding="utf-8") as f:
