@@ -316,11 +316,26 @@ static int file_poll(struct input *in, struct sink *sink, int timeout_ms, struct
     return INPUT_MORE;
 }
 
+static void file_held(struct input *in, int64_t held_ns)
+{
+    struct file_input *f = container_of(in, struct file_input, base);
+    pacer_hold(&f->pacer, held_ns);
+    f->deadline_ns += held_ns;
+}
+
+static void file_set_speed(struct input *in, double speed)
+{
+    struct file_input *f = container_of(in, struct file_input, base);
+    f->deadline_ns = pacer_set_speed(&f->pacer, speed, f->deadline_ns);
+}
+
 const struct input_ops input_file = {
     .option = "input-file",
     .merges = true,
     .speed = true,
     .open = file_open,
     .poll = file_poll,
+    .held = file_held,
+    .set_speed = file_set_speed,
     .close = file_close,
 };

@@ -167,10 +167,23 @@ static int kafka_poll(struct input *in, struct sink *sink, int timeout_ms, struc
     return INPUT_MORE;
 }
 
+static void kafka_held(struct input *in, int64_t held_ns)
+{
+    pacer_hold(&container_of(in, struct kafka_input, base)->pacer, held_ns);
+}
+
+static void kafka_set_speed(struct input *in, double speed)
+{
+    struct kafka_input *k = container_of(in, struct kafka_input, base);
+    k->deadline_ns = pacer_set_speed(&k->pacer, speed, k->deadline_ns);
+}
+
 const struct input_ops input_kafka = {
     .option = "input-kafka-host",
     .suffix_option = "input-kafka-offset",
     .open = kafka_open,
     .poll = kafka_poll,
+    .held = kafka_held,
+    .set_speed = kafka_set_speed,
     .close = kafka_close,
 };

@@ -7,12 +7,14 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "cmd/control_commands.h"
+#include "cmd/control_server.h"
 #include "cmd/progress.h"
 #include "cmd/service.h"
 #include "cmd/stats.h"
 #include "cmd/summary.h"
 #include "lib/clock.h"
-#include "lib/log.h"
+#include "lib/mem.h"
 
 static int signals_fd = -1;
 
@@ -34,21 +36,26 @@ int control_init(struct err *err)
     return signals_fd == -1 ? err_sys(err, errno, "signalfd") : 0;
 }
 
+#define STOP_FILE_NS (50 * NS_PER_MS) /* how often it is looked for */
+
 struct control {
-    struct pipeline *pipe;
-    const struct ledger *ledger;
-    const struct options *options;
+    struct commands commands; /* with all that is borrowed */
+    struct control_server *server; /* NULL: none */
+    const char *stop_file; /* "": none */
+    bool stop_file_is_there;
+    int64_t looked_ns; /* for it */
     int64_t deadline_ns; /* when to stop by itself: --exit-after, or the end of draining */
     int stops; /* how often it was told to stop */
 };
 
 static void stop(struct control *c)
 {
-    pipeline_stop(c->pipe);
+    pipeline_stop(c->commands.pipe);
     if (c->stops++ == 0)
         service_stopping();
     /* outputs watch the time themselves; one that hangs in a system call cannot */
-    c->deadline_ns = clock_mono_ns() + options_duration_ns(c->options, "drain-timeout") + NS_PER_S;
+    c->deadline_ns =
+        clock_mono_ns() + options_duration_ns(c->commands.options, "drain-timeout") + NS_PER_S;
 }
 
 static void handle_signal(struct control *c)
@@ -57,11 +64,33 @@ static void handle_signal(struct control *c)
     if (read(signals_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
         return;
     if (info.ssi_signo == SIGHUP)
-        pipeline_reopen(c->pipe);
+        pipeline_reopen(c->commands.pipe);
     else if (info.ssi_signo == SIGUSR1)
-        summary_print(c->ledger, c->options, SUMMARY_RUNNING);
+        summary_print(c->commands.ledger, c->commands.options, SUMMARY_RUNNING);
     else
         stop(c);
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Looks for the file of --stop-file; returns when to look again. */
+static int64_t look_for_stop_file(struct control *c, int64_t now_ns)
+{
+    if (!c->stop_file[0])
+        return INT64_MAX;
+    if (now_ns - c->looked_ns < STOP_FILE_NS)
+        return c->looked_ns + STOP_FILE_NS;
+    bool is_there = access(c->stop_file, F_OK) == 0;
+    if (is_there && !c->stop_file_is_there)
+        steer_pause(c->commands.steer, NULL, PAUSED_BY_FILE);
+    else if (!is_there && c->stop_file_is_there)
+        steer_resume(c->commands.steer, NULL, PAUSED_BY_FILE);
+    c->stop_file_is_there = is_there;
+    c->looked_ns = now_ns;
+    return now_ns + STOP_FILE_NS;
 }
 
 /* Rounded up, so that it does not spin through the last millisecond. */
@@ -75,34 +104,77 @@ static int timeout_ms_until(int64_t deadline_ns)
     return (int)((left_ns < 60 * NS_PER_S ? left_ns : 60 * NS_PER_S) / NS_PER_MS) + 1;
 }
 
-static int64_t earlier(int64_t a_ns, int64_t b_ns)
+int control_open(struct control **controlp, const struct wired *wired, const struct ledger *ledger,
+                 const struct options *options, struct err *err)
 {
-    return a_ns < b_ns ? a_ns : b_ns;
+    struct control *c = mem_zalloc(MEM_OTHER, sizeof(*c));
+    if (!c)
+        return err_sys(err, ENOMEM, "start");
+    c->commands = (struct commands){
+        .steer = wired->steer,
+        .pipe = wired->pipe,
+        .ledger = ledger,
+        .options = options,
+        .start_ns = clock_mono_ns(),
+    };
+    c->stop_file = options_string(options, "stop-file");
+    c->looked_ns = c->commands.start_ns - STOP_FILE_NS;
+    const struct control_handler handler = {.answer = commands_answer, .arg = &c->commands};
+    const char *path = options_string(options, "control");
+    int r = path[0] ? control_server_open(&c->server, path, &handler, err) : 0;
+    if (r < 0) {
+        control_close(c);
+        return r;
+    }
+    look_for_stop_file(c, c->commands.start_ns);
+    *controlp = c;
+    return 0;
 }
 
-void control_run(struct pipeline *pipe, const struct ledger *ledger, const struct options *options)
+void control_close(struct control *c)
 {
+    if (!c)
+        return;
+    control_server_close(c->server);
+    mem_free(c);
+}
+
+/* One turn: what is due, then what comes until something else is. False: all threads have ended. */
+static bool turn(struct control *c, struct progress *progress, struct stats *stats)
+{
+    struct pollfd fds[2 + CONTROL_FDS] = {
+        {.fd = pipeline_done_fd(c->commands.pipe), .events = POLLIN},
+        {.fd = signals_fd, .events = POLLIN},
+    };
+    size_t n = control_server_fds(c->server, fds + 2);
+    int64_t now_ns = clock_mono_ns();
+    int64_t due_ns = least(progress_tick(progress, now_ns), stats_tick(stats, now_ns));
+    due_ns = least(due_ns, service_tick(now_ns));
+    due_ns = least(due_ns, look_for_stop_file(c, now_ns));
+    due_ns = least(due_ns, control_server_due_ns(c->server));
+    poll(fds, 2 + n, timeout_ms_until(least(due_ns, c->deadline_ns)));
+    if (fds[0].revents)
+        return false;
+    if (fds[1].revents)
+        handle_signal(c);
+    control_server_serve(c->server, fds + 2, n, clock_mono_ns());
+    if (c->commands.stop || clock_mono_ns() >= c->deadline_ns)
+        stop(c);
+    c->commands.stop = false;
+    return true;
+}
+
+void control_run(struct control *c)
+{
+    const struct options *options = c->commands.options;
     int64_t limit_ns = options_duration_ns(options, "exit-after");
-    struct control c = {.pipe = pipe, .ledger = ledger, .options = options};
-    c.deadline_ns = limit_ns > 0 ? clock_mono_ns() + limit_ns : INT64_MAX;
-    struct pollfd fds[] = {{.fd = pipeline_done_fd(pipe), .events = POLLIN},
-                           {.fd = signals_fd, .events = POLLIN}};
     struct progress progress;
     struct stats stats;
-    progress_begin(&progress, ledger, options);
-    stats_begin(&stats, ledger, options);
+    c->deadline_ns = limit_ns > 0 ? clock_mono_ns() + limit_ns : INT64_MAX;
+    progress_begin(&progress, c->commands.ledger, options);
+    stats_begin(&stats, c->commands.ledger, options);
     service_ready();
-    while (c.stops < 2) {
-        int64_t now_ns = clock_mono_ns();
-        int64_t due_ns = earlier(progress_tick(&progress, now_ns), stats_tick(&stats, now_ns));
-        due_ns = earlier(due_ns, service_tick(now_ns));
-        poll(fds, ARRAY_LEN(fds), timeout_ms_until(earlier(due_ns, c.deadline_ns)));
-        if (fds[0].revents)
-            break;
-        if (fds[1].revents)
-            handle_signal(&c);
-        if (clock_mono_ns() >= c.deadline_ns)
-            stop(&c);
+    while (c->stops < 2 && turn(c, &progress, &stats)) {
     }
     progress_end(&progress);
 }

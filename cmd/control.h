@@ -1,15 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* Signals and the time limit: what the main thread does while the pipeline runs. */
+/* Signals, the time limit, the control socket and --stop-file: what the main thread does while the
+ * pipeline runs. */
 #pragma once
 
+#include "cmd/wire.h"
 #include "lib/err.h"
 #include "lib/ledger.h"
 #include "lib/options.h"
-#include "lib/pipeline.h"
 
 /* Blocks the signals that control_run() handles, and ignores SIGPIPE. Before any thread starts. */
 MUST_CHECK int control_init(struct err *err);
 
+struct control;
+
+/* Listens on the socket, and pauses what is to be paused from the beginning. All is borrowed.
+ * Before the pipeline starts. */
+MUST_CHECK int control_open(struct control **controlp, const struct wired *wired,
+                            const struct ledger *ledger, const struct options *options,
+                            struct err *err);
+void control_close(struct control *control); /* NULL is fine */
+
 /* Returns when all threads of the pipeline have ended, or an end was forced. SIGINT, SIGTERM: stop
  * and drain, the second one at once; SIGHUP: outputs reopen; SIGUSR1: the summary. */
-void control_run(struct pipeline *pipe, const struct ledger *ledger, const struct options *options);
+void control_run(struct control *control);

@@ -164,6 +164,7 @@ static void tell_place(struct explain *x, size_t i, enum route_fate fate, const 
         place->sampled++;
         printf("  %s: outside of its share of %g %%\n", place->label, place->rules.limit.percent);
         break;
+    case ROUTE_PAUSED: /* only while it runs */
     case ROUTE_SPLIT:
         place->split++;
         printf("  %s: given to another output of the split\n", place->label);

@@ -64,10 +64,15 @@ static int run(const struct wired *wired, struct ledger *ledger, struct reportin
                const struct options *options)
 {
     struct err err;
+    struct control *control = NULL;
     summary_start(wired->comparison);
-    if (pipeline_start(wired->pipe, &err) < 0)
+    if (control_open(&control, wired, ledger, options, &err) < 0 ||
+        pipeline_start(wired->pipe, &err) < 0) {
+        control_close(control);
         return report(reports, ledger, wired->comparison, tell(&err), &err);
-    control_run(wired->pipe, ledger, options);
+    }
+    control_run(control);
+    control_close(control);
     int r = pipeline_join(wired->pipe, &err);
     summary_print(ledger, options, SUMMARY_END);
     int status = r < 0 ? tell(&err) : (int)judge(ledger, options);

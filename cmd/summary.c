@@ -178,6 +178,7 @@ static void print_output(FILE *f, const struct account *a)
         {BOOK_ABANDONED, "abandoned"},
         {BOOK_SPOOLED, "left in the spool"},
         {BOOK_SPLIT, "given to another output"},
+        {BOOK_PAUSED, "left out (paused)"},
         {BOOK_SKIPPED, "not for this output"},
     };
     static const struct term answers[] = {
@@ -324,16 +325,25 @@ static bool compose(char **text, size_t *len, const struct ledger *ledger, bool 
     return fclose(f) == 0 && done;
 }
 
-void summary_print(const struct ledger *ledger, const struct options *options,
+char *summary_text(const struct ledger *ledger, const struct options *options,
                    enum summary_when when)
 {
     char *text = NULL;
     size_t len = 0;
     bool as_json = strcmp(options_string(options, "summary"), "json") == 0;
-    if (!compose(&text, &len, ledger, as_json, when)) {
+    if (compose(&text, &len, ledger, as_json, when))
+        return text;
+    free(text);
+    return NULL;
+}
+
+void summary_print(const struct ledger *ledger, const struct options *options,
+                   enum summary_when when)
+{
+    char *text = summary_text(ledger, options, when);
+    if (text)
+        log_block(text, strlen(text));
+    else
         log_error("summary", "no memory for it");
-    } else {
-        log_block(text, len);
-    }
     free(text);
 }

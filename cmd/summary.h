@@ -15,5 +15,8 @@ enum summary_when {
  * borrowed for all summaries, which tell of it. */
 void summary_start(const struct comparison *comparison);
 /* Any thread. */
+/* The same as a string, to be freed with free(3). NULL: no memory. */
+char *summary_text(const struct ledger *ledger, const struct options *options,
+                   enum summary_when when);
 void summary_print(const struct ledger *ledger, const struct options *options,
                    enum summary_when when);

@@ -71,7 +71,7 @@ const struct option_table *tool_table(const struct tool *tool)
     }
     table = (struct option_table){
         .command = tool->name,
-        .operands = "input-file",
+        .operands = tool->operand_option ? tool->operand_option : "input-file",
         .defs = defs,
         .n_defs = n,
         .aliases = aliases,

@@ -98,8 +98,10 @@ static int read_merged(struct reader *r, const struct input_ops *ops)
         wanted.speed = one.percent > 0 ? one.percent : 100;
     }
     limit.percent = 0; /* there it is a speed, which the input reads itself, */
-    if (limit.rps) /* as it does a rate to replay at */
+    if (limit.rps) { /* as it does a rate to replay at */
+        wanted.rps = limit.rate;
         limit.rate = 0;
+    }
     wanted.limit = limit;
     return wanted.n > 0 ? add(r, &wanted) : 0;
 }

@@ -20,6 +20,7 @@ struct wanted_input {
         address_len; /* of value, without its limit; all of it when the input reads that itself */
     struct limit limit; /* what the pipeline is to see to */
     double speed; /* percent, of a replay; 0: it is none */
+    double rps; /* of a replay at a rate; 0: it is none */
 };
 
 struct wanted_inputs {

@@ -21,6 +21,7 @@
 /* An input that is open, until it is given to the pipeline. */
 struct opened_input {
     struct input *in;
+    struct dials *dials; /* NULL: nothing is to be turned */
     struct books *books;
     struct limit limit;
 };
@@ -35,13 +36,14 @@ struct wiring {
     struct opened_input inputs[WANTED_INPUTS_MAX];
     struct wanted_outputs outputs;
     struct output *opened[ROUTE_OUTPUTS_MAX]; /* as wanted; the pipeline's */
+    struct steer *steer; /* may be NULL */
     struct comparing comparing;
     struct shed *shed; /* --max-cpu; NULL: no limit */
 };
 
 /* One of args->n_workers; the first one makes args->first. */
 static int open_worker(struct wiring *w, const struct wanted_input *wanted, struct account *account,
-                       struct input_args *args)
+                       struct dials *dials, struct input_args *args)
 {
     struct opened_input *slot = &w->inputs[w->n_inputs];
     if (w->n_inputs == ARRAY_LEN(w->inputs))
@@ -50,6 +52,7 @@ static int open_worker(struct wiring *w, const struct wanted_input *wanted, stru
     if (!slot->books)
         return err_sys(w->err, ENOMEM, "--%s", wanted->ops->option);
     slot->limit = wanted->limit;
+    slot->dials = dials;
     int r = wanted->ops->open(&slot->in, args, w->err);
     if (r < 0)
         return r;
@@ -77,9 +80,10 @@ static int open_workers(struct wiring *w, const struct wanted_input *wanted,
         .stop_fd = pipeline_stop_fd(w->pipe),
     };
     args.n_workers = wanted->ops->workers ? wanted->ops->workers(&args) : 1;
+    struct dials *dials = w->steer ? steer_add_input(w->steer, wanted, account) : NULL;
     int r = 0;
     for (args.worker = 0; args.worker < args.n_workers && r == 0; args.worker++)
-        r = open_worker(w, wanted, account, &args);
+        r = open_worker(w, wanted, account, dials, &args);
     return r;
 }
 
@@ -114,8 +118,9 @@ static int open_inputs(struct wiring *w)
 }
 
 /* Opens an output and gives it to the pipeline. */
-static int open_output(struct wiring *w, const struct wanted *wanted, struct output **outp)
+static int open_output(struct wiring *w, size_t nth)
 {
+    const struct wanted *wanted = &w->outputs.wanted[nth];
     char label[LABEL_MAX];
     struct output_rules rules;
     char *address;
@@ -133,6 +138,8 @@ static int open_output(struct wiring *w, const struct wanted *wanted, struct out
     int r = wanted_open_rules(&rules, wanted, w->options, w->err);
     if (r < 0)
         return r;
+    if (w->steer)
+        rules.dials = steer_add_output(w->steer, wanted, w->outputs.split, account);
     struct output *out = NULL;
     args.bound = rules.options;
     address = mem_strdup(MEM_OTHER, wanted->value);
@@ -144,7 +151,7 @@ static int open_output(struct wiring *w, const struct wanted *wanted, struct out
         r = wanted->ops->open(&out, &args, w->err);
     }
     mem_free(address);
-    *outp = out;
+    w->opened[nth] = out;
     if (r == 0)
         return pipeline_add_output(w->pipe, out, account, &rules, w->err);
     filter_chain_free(rules.rewriters);
@@ -201,7 +208,7 @@ static int open_outputs(struct wiring *w)
     struct wanted_outputs *all = &w->outputs;
     int r = 0;
     for (size_t i = 0; i < all->n && r == 0; i++)
-        r = open_output(w, &all->wanted[i], &w->opened[i]);
+        r = open_output(w, i);
     if (r == 0 && wire_compare_wanted(w->options, all))
         r = wire_compare(&w->comparing, w->pipe, w->ledger, w->options, all, w->err);
     for (size_t i = 0; i < all->n && r == 0; i++)
@@ -244,7 +251,8 @@ static int add_inputs(struct wiring *w)
     for (size_t i = 0; i < w->n_inputs && r == 0; i++) {
         struct opened_input *opened = &w->inputs[i];
         struct input_rules rules = {.leg = has_middleware(w) ? LEG_FIRST : LEG_LAST,
-                                    .limit = opened->limit};
+                                    .limit = opened->limit,
+                                    .dials = opened->dials};
         struct input *in = opened->in;
         opened->in = NULL;
         r = add_input(w, in, opened->books, &rules);
@@ -305,11 +313,14 @@ static int open_all(struct wiring *w)
         .split = w->outputs.split,
         .split_by = w->outputs.split_by,
         .seed = w->outputs.seed,
+        .steerable = w->steer != NULL,
         .ledger = w->ledger,
     };
     struct input *back = NULL;
     struct books *back_books = NULL;
     int r = pipeline_new(&w->pipe, &config, w->err);
+    if (w->steer)
+        w->steer->pipe = w->pipe;
     if (r == 0)
         r = open_shed(w);
     if (r == 0 && has_middleware(w))
@@ -327,6 +338,12 @@ static int open_all(struct wiring *w)
     return r;
 }
 
+/* Will anything be turned while it runs? */
+static bool is_steered(const struct options *options)
+{
+    return options_given(options, "control") || options_given(options, "stop-file");
+}
+
 int wire(struct wired *wired, struct ledger *ledger, const struct options *options, struct err *err)
 {
     struct wiring *w = mem_zalloc(MEM_OTHER, sizeof(*w));
@@ -335,7 +352,13 @@ int wire(struct wired *wired, struct ledger *ledger, const struct options *optio
     w->options = options;
     w->ledger = ledger;
     w->err = err;
-    int r = wire_read(&w->wanted_inputs, &w->outputs, options, err);
+    int r = 0;
+    if (is_steered(options)) {
+        w->steer = mem_zalloc(MEM_OTHER, sizeof(*w->steer));
+        r = w->steer ? 0 : err_sys(err, ENOMEM, "start");
+    }
+    if (r == 0)
+        r = wire_read(&w->wanted_inputs, &w->outputs, options, err);
 #if HAVE_HTTP
     if (r == 0)
         r = wire_check_self(options, err);
@@ -344,14 +367,19 @@ int wire(struct wired *wired, struct ledger *ledger, const struct options *optio
         r = open_all(w);
     if (r == 0) {
         wanted_tell_shares(&w->outputs);
-        *wired =
-            (struct wired){.pipe = w->pipe, .comparison = w->comparing.comparison, .shed = w->shed};
+        if (w->steer)
+            steer_name_all(w->steer);
+        *wired = (struct wired){.pipe = w->pipe,
+                                .comparison = w->comparing.comparison,
+                                .steer = w->steer,
+                                .shed = w->shed};
     } else {
         for (size_t i = 0; i < w->n_inputs; i++)
             if (w->inputs[i].in)
                 w->inputs[i].in->ops->close(w->inputs[i].in);
         pipeline_free(w->pipe);
         comparison_free(w->comparing.comparison);
+        mem_free(w->steer);
         mem_free(w->shed);
     }
     mem_free(w);
@@ -362,5 +390,6 @@ void wired_free(struct wired *wired)
 {
     pipeline_free(wired->pipe);
     comparison_free(wired->comparison);
+    mem_free(wired->steer);
     mem_free(wired->shed);
 }

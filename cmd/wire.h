@@ -3,6 +3,7 @@
  * knows all folders (through the registry). */
 #pragma once
 
+#include "cmd/steer.h"
 #include "compare/comparison.h"
 #include "lib/err.h"
 #include "lib/ledger.h"
@@ -12,6 +13,7 @@
 struct wired {
     struct pipeline *pipe;
     struct comparison *comparison; /* of answers; NULL: not asked for */
+    struct steer *steer; /* what can be turned; NULL: nothing is to be */
     struct shed *shed; /* what the inputs ask; NULL: no limit */
 };
 

@@ -68,6 +68,11 @@ struct input_ops {
     /* Optional; the input's own thread, every second or so and at the end: brings counters that
      * live elsewhere (kernel drops) into the books. */
     void (*account)(struct input *in);
+    /* Optional, for inputs that keep time; its own thread. It was not polled for so long, because
+     * it was paused: what is due comes so much later. */
+    void (*held)(struct input *in, int64_t held_ns);
+    /* Optional, as above: from now on so many times as fast as it was begun. */
+    void (*set_speed)(struct input *in, double speed);
     /* Main thread, after its thread has ended. NULL is fine. */
     void (*close)(struct input *in);
 };

@@ -24,8 +24,8 @@ static const char *const texts[BOOKS] = {
 
 /* The fates that a message can have at an output: the right side of the first law. */
 static const enum book fates[] = {
-    BOOK_DELIVERED, BOOK_FILTERED,  BOOK_SAMPLED, BOOK_LIMITED, BOOK_DROPPED,
-    BOOK_FAILED,    BOOK_ABANDONED, BOOK_SPLIT,   BOOK_SKIPPED, BOOK_SPOOLED,
+    BOOK_DELIVERED, BOOK_FILTERED, BOOK_SAMPLED, BOOK_LIMITED, BOOK_DROPPED, BOOK_FAILED,
+    BOOK_ABANDONED, BOOK_SPLIT,    BOOK_PAUSED,  BOOK_SKIPPED, BOOK_SPOOLED,
 };
 
 /* The second law, for requests and for responses: the first is the sum of the others. */

@@ -2,7 +2,7 @@
 /* The ledger: every request is accounted for. Two laws, checked in every test and at every exit:
  *
  *   at each output:  seen = delivered + filtered + sampled_out + limited + dropped_queue + failed
- *                           + abandoned + split + skipped + spooled
+ *                           + abandoned + split + paused + skipped + spooled
  *   in reassembly:   started = complete + gap + cut + too_large + evicted + expired + malformed
  *                              + closed + open
  *

@@ -5,12 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "lib/span.h"
 #include "lib/units.h"
 
-#define RATE_MAX 10e6
 #define PERCENT_MAX 1e6
-#define WEIGHT_MAX 1e6
 
 /* What is being parsed, for the messages. */
 struct text {
@@ -25,8 +22,7 @@ static int bad_term(const struct text *t, const char *expected)
                      t->whole, (int)t->term.len, (const char *)t->term.ptr, expected);
 }
 
-/* Digits with an optional fraction, no sign, no exponent, no hex: all of s. */
-static bool parse_decimal(struct span s, double *value)
+bool limit_parse_number(struct span s, double *value)
 {
     char copy[32];
     size_t points = 0, digits = 0;
@@ -87,12 +83,12 @@ static int parse_ramp(const struct text *t, struct span from, struct span to, st
     memcpy(duration, time.ptr, time.len);
     duration[time.len] = '\0';
     if (!cut_suffix(&from, "rps") || !cut_suffix(&to, "rps") ||
-        !parse_decimal(from, &limit->rate) || !parse_decimal(to, &limit->rate_to) ||
+        !limit_parse_number(from, &limit->rate) || !limit_parse_number(to, &limit->rate_to) ||
         units_parse_duration(duration, &limit->ramp_ns) || limit->ramp_ns <= 0)
         return bad_term(t, expected);
     limit->rps = true;
-    int r = in_bounds(t, limit->rate, RATE_MAX, "10000000");
-    return r < 0 ? r : in_bounds(t, limit->rate_to, RATE_MAX, "10000000");
+    int r = in_bounds(t, limit->rate, LIMIT_RATE_MAX, "10000000");
+    return r < 0 ? r : in_bounds(t, limit->rate_to, LIMIT_RATE_MAX, "10000000");
 }
 
 static int parse_number(const struct text *t, struct limit *limit)
@@ -105,10 +101,10 @@ static int parse_number(const struct text *t, struct limit *limit)
                           span_from(s, (size_t)(dots - s.ptr) + 2), limit);
     bool percent = cut_suffix(&s, "%");
     bool rps = !percent && cut_suffix(&s, "rps");
-    if (!parse_decimal(s, &number))
+    if (!limit_parse_number(s, &number))
         return bad_term(t, "use |N for N per second, or |N% for a percentage");
-    int r =
-        in_bounds(t, number, percent ? PERCENT_MAX : RATE_MAX, percent ? "1000000%" : "10000000");
+    int r = in_bounds(t, number, percent ? PERCENT_MAX : LIMIT_RATE_MAX,
+                      percent ? "1000000%" : "10000000");
     if (r < 0)
         return r;
     if (percent) {
@@ -123,7 +119,7 @@ static int parse_number(const struct text *t, struct limit *limit)
 static int parse_copies(const struct text *t, struct span digits, struct limit *limit)
 {
     double number;
-    if (!parse_decimal(digits, &number) || number < 1 || number > LIMIT_COPIES_MAX ||
+    if (!limit_parse_number(digits, &number) || number < 1 || number > LIMIT_COPIES_MAX ||
         number != (double)(unsigned)number)
         return bad_term(t, "x3 makes three of each request; up to x1000");
     limit->copies = (unsigned)number;
@@ -132,9 +128,9 @@ static int parse_copies(const struct text *t, struct span digits, struct limit *
 
 static int parse_weight(const struct text *t, struct span digits, struct limit *limit)
 {
-    if (!parse_decimal(digits, &limit->weight))
+    if (!limit_parse_number(digits, &limit->weight))
         return bad_term(t, "weight=33 is a number");
-    return in_bounds(t, limit->weight, WEIGHT_MAX, "1000000");
+    return in_bounds(t, limit->weight, LIMIT_WEIGHT_MAX, "1000000");
 }
 
 static int parse_key(const struct text *t, struct span name, struct key *key)

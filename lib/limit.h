@@ -6,8 +6,11 @@
 #include "lib/base.h"
 #include "lib/err.h"
 #include "lib/key.h"
+#include "lib/span.h"
 
 #define LIMIT_COPIES_MAX 1000
+#define LIMIT_RATE_MAX 10e6
+#define LIMIT_WEIGHT_MAX 1e6
 
 struct limit {
     double rate; /* "10": at most 10 in any second; "0.5": one in two seconds. 0: no limit */
@@ -20,6 +23,9 @@ struct limit {
     double weight; /* "weight=33": part of a split; 0: not given, counts as 1 */
     unsigned copies; /* "x3": each request so many times; 0: not given */
 };
+
+/* Digits with an optional fraction, no sign, no exponent, no hex: all of text. */
+MUST_CHECK bool limit_parse_number(struct span text, double *value);
 
 /* Splits ADDRESS and terms at the last '|'; *address_len: length of ADDRESS. What cannot be parsed
  * is an error that quotes the term, never 0. option ("output-http") is for the message. */

@@ -97,18 +97,55 @@ int limiter_new(struct limiter **limiterp, const struct limit *limit, uint64_t s
     return 0;
 }
 
-void limiter_share(struct limiter *limiter, double share, int64_t now_ns)
+/* False: no memory, and nothing has changed. */
+static bool change_window(struct limiter *limiter, double rate, double share, int64_t now_ns)
 {
-    if (!limiter || !limiter->window || share == limiter->share)
-        return;
-    struct window *w = window_new(limiter->limit.rate * (share > 0 ? share : 1));
+    struct window *w = window_new(rate * (share > 0 ? share : 1));
     if (!w)
-        return; /* the next message asks again */
+        return false;
     /* what was admitted in this second is not known any more: the first one comes evenly */
     w->refused_ns = w->filled_ns = now_ns;
     mem_free(limiter->window);
     limiter->window = w;
-    limiter->share = share;
+    return true;
+}
+
+void limiter_share(struct limiter *limiter, double share, int64_t now_ns)
+{
+    if (!limiter || !limiter->window || share == limiter->share)
+        return;
+    if (change_window(limiter, limiter->limit.rate, share, now_ns))
+        limiter->share = share; /* else the next message asks again */
+}
+
+static bool change_keys(struct limiter *limiter, double rate)
+{
+    struct key_rates *keys;
+    if (key_rates_new(&keys, rate, LIMITER_KEYS) < 0)
+        return false;
+    key_rates_free(limiter->keys);
+    limiter->keys = keys;
+    return true;
+}
+
+void limiter_set_rate(struct limiter **limiterp, const struct limit *limit, double rate,
+                      uint64_t seed, int64_t now_ns)
+{
+    struct limiter *limiter = *limiterp;
+    struct limit wanted = *limit;
+    wanted.rate = rate;
+    if (rate == (limiter ? limiter->limit.rate : 0))
+        return;
+    if (rate == 0) {
+        limiter_free(limiter);
+        *limiterp = NULL;
+    } else if (!limiter) {
+        int r = limiter_new(limiterp, &wanted, seed);
+        (void)r; /* it stays NULL then */
+    } else if (limiter->keys ? change_keys(limiter, rate)
+                             : change_window(limiter, rate, limiter->share, now_ns)) {
+        limiter->limit.rate = rate;
+    }
 }
 
 void limiter_free(struct limiter *limiter)

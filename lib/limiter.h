@@ -13,6 +13,11 @@ struct limiter;
 MUST_CHECK int limiter_new(struct limiter **limiterp, const struct limit *limit, uint64_t seed);
 void limiter_free(struct limiter *limiter);
 
+/* Another rate from now on, 0: none. limit is what it was made from; *limiterp may become NULL, or
+ * be made. Without memory the rate stays as it is. */
+void limiter_set_rate(struct limiter **limiterp, const struct limit *limit, double rate,
+                      uint64_t seed, int64_t now_ns);
+
 /* From now on only this part of the rate, when others share the work (0: all of it). A rate for
  * each value of a key stays: a value is one sharer's. NULL is fine. */
 void limiter_share(struct limiter *limiter, double share, int64_t now_ns);

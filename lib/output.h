@@ -47,6 +47,13 @@ struct output {
     uint8_t number; /* of those with answers: msg.replayed_by */
 };
 
+/* An output that is paused gets no messages; what it keeps already: */
+enum output_pause {
+    OUTPUT_GO = 0, /* it is not paused any more */
+    OUTPUT_HOLD = 1, /* stays where it is, and goes out later */
+    OUTPUT_LEAVE_OUT = 2, /* is settled as BOOK_PAUSED, now and whatever comes until OUTPUT_GO */
+};
+
 struct output_ops {
     const char *option; /* "output-http" */
     bool is_switch; /* the option takes no address: --output-stdout */
@@ -75,6 +82,9 @@ struct output_ops {
     /* No more messages will come: hand over what is buffered. DONE when nothing is left, BUSY:
      * poll and ask again. Optional. */
     enum output_result (*flush)(struct output *out);
+    /* Optional, for outputs that keep messages which they have not begun to send: begin none while
+     * paused. Output thread. */
+    void (*pause)(struct output *out, enum output_pause how);
     /* Optional: SIGHUP. Close and open files again. Output thread. */
     void (*reopen)(struct output *out);
     /* Frees all; what is still under way must be settled as abandoned first. Main thread, after the
@@ -82,11 +92,12 @@ struct output_ops {
     void (*close)(struct output *out);
 };
 
-/* The fate of a message that was TAKEN: BOOK_DELIVERED, BOOK_FAILED or BOOK_ABANDONED. Output
- * thread, or main thread from close(). Also drops the output's reference. */
+/* The fate of a message that was TAKEN: BOOK_DELIVERED, BOOK_FAILED, BOOK_ABANDONED or BOOK_PAUSED.
+ * Output thread, or main thread from close(). Also drops the output's reference. */
 static inline void output_settle(struct output *out, const struct msg *msg, enum book fate)
 {
-    assert(fate == BOOK_DELIVERED || fate == BOOK_FAILED || fate == BOOK_ABANDONED);
+    assert(fate == BOOK_DELIVERED || fate == BOOK_FAILED || fate == BOOK_ABANDONED ||
+           fate == BOOK_PAUSED);
     book_one(out->books, fate);
     if (fate == BOOK_ABANDONED)
         receipt_abandon(msg->receipt);

@@ -27,7 +27,13 @@ const struct pacer_clock pacer_real_clock = {.now_ns = real_now, .sleep = real_s
 void pacer_init(struct pacer *p, const struct pacer_clock *clock, int64_t max_gap_ns)
 {
     assert(max_gap_ns >= 0);
-    *p = (struct pacer){.clock = *clock, .max_gap_ns = max_gap_ns};
+    *p = (struct pacer){.clock = *clock, .max_gap_ns = max_gap_ns, .speed = 1};
+}
+
+/* At that speed; exact at 1. */
+static int64_t scaled(int64_t ns, double speed)
+{
+    return speed == 1 ? ns : (int64_t)((long double)ns / speed);
 }
 
 int64_t pacer_deadline(struct pacer *p, int64_t offset_ns)
@@ -36,10 +42,11 @@ int64_t pacer_deadline(struct pacer *p, int64_t offset_ns)
         if (!p->started)
             p->last_ns = p->now_ns = p->clock.now_ns(p->clock.arg);
         p->started = true;
-        p->anchor_ns = p->last_ns - offset_ns;
+        p->anchor_ns = p->last_ns;
+        p->from_ns = offset_ns;
         p->anchored = true;
     }
-    int64_t deadline_ns = p->anchor_ns + offset_ns;
+    int64_t deadline_ns = p->anchor_ns + scaled(offset_ns - p->from_ns, p->speed);
     if (p->max_gap_ns > 0 && deadline_ns - p->last_ns > p->max_gap_ns) {
         p->anchor_ns -= deadline_ns - p->last_ns - p->max_gap_ns;
         deadline_ns = p->last_ns + p->max_gap_ns;
@@ -52,6 +59,32 @@ int64_t pacer_deadline(struct pacer *p, int64_t offset_ns)
 void pacer_restart(struct pacer *p)
 {
     p->anchored = false;
+}
+
+void pacer_hold(struct pacer *p, int64_t held_ns)
+{
+    p->anchor_ns += held_ns;
+    p->last_ns += held_ns;
+}
+
+/* What lies in the past stays there. */
+static int64_t moved(int64_t deadline_ns, int64_t now_ns, double times)
+{
+    return deadline_ns <= now_ns ? deadline_ns : now_ns + scaled(deadline_ns - now_ns, times);
+}
+
+int64_t pacer_set_speed(struct pacer *p, double speed, int64_t deadline_ns)
+{
+    assert(speed > 0);
+    int64_t now_ns = p->clock.now_ns(p->clock.arg);
+    double times = speed / p->speed;
+    if (p->anchored) {
+        p->from_ns += (int64_t)((long double)(now_ns - p->anchor_ns) * p->speed);
+        p->anchor_ns = now_ns;
+        p->last_ns = moved(p->last_ns, now_ns, times);
+    }
+    p->speed = speed;
+    return moved(deadline_ns, now_ns, times);
 }
 
 bool pacer_is_due(struct pacer *p, int64_t deadline_ns)

@@ -21,7 +21,9 @@ struct pacer {
     int64_t max_gap_ns; /* longest time between two deadlines; 0: any */
     /* --- inside --- */
     bool started, anchored;
-    int64_t anchor_ns; /* deadline = anchor + offset */
+    /* deadline = anchor + (offset - from) / speed */
+    int64_t anchor_ns, from_ns;
+    double speed;
     int64_t last_ns; /* the latest deadline so far */
     int64_t now_ns; /* the clock, when it was last read */
 };
@@ -36,6 +38,13 @@ int64_t pacer_deadline(struct pacer *p, int64_t offset_ns);
 
 /* The recording begins again: its first record is due with the last one before. */
 void pacer_restart(struct pacer *p);
+
+/* Time stood still for so long: all deadlines are later by as much. */
+void pacer_hold(struct pacer *p, int64_t held_ns);
+
+/* From now on time runs so many times as fast as the offsets say. Returns where a deadline has gone
+ * that pacer_deadline() has told before. */
+int64_t pacer_set_speed(struct pacer *p, double speed, int64_t deadline_ns);
 
 /* Is it time? True from PACER_EARLY_NS before the deadline on, which is what waking up and handing
  * over take. Reads the clock only when it has to. */

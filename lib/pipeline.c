@@ -130,6 +130,9 @@ int pipeline_add_output(struct pipeline *pipe, struct output *out, struct accoun
     lane->pace = account_pace(account);
     lane->rewriters = rules->rewriters;
     lane->options = rules->options;
+    lane->limit = rules->limit;
+    lane->dials = rules->dials ? rules->dials : &lane->usual;
+    dials_init(lane->dials, &rules->limit);
     lane->copies = rules->limit.copies > 0 ? rules->limit.copies : 1;
     sampler_init(&lane->sampler, &rules->limit, pipe->config.seed);
     lane->route = (struct route_output){
@@ -153,6 +156,9 @@ static int open_route(struct lane *lane, const struct limit *limit, struct err *
     struct route_output outputs[MAX_OUTPUTS];
     for (size_t i = 0; i < lane->n_exits; i++)
         outputs[i] = lane->exits[i]->route;
+    lane->limit = *limit;
+    lane->speed = 1;
+    dials_init(lane->dials, limit);
     sampler_init(&lane->sampler, limit, pipe->config.seed);
     int r = limiter_new(&lane->limiter, limit, pipe->config.seed);
     if (r < 0)
@@ -161,7 +167,8 @@ static int open_route(struct lane *lane, const struct limit *limit, struct err *
                   err);
     if (r < 0)
         return r;
-    lane->selective = route_is_selective(lane->route) || !sampler_takes_all(&lane->sampler) ||
+    lane->selective = pipe->config.steerable || route_is_selective(lane->route) ||
+                      !sampler_takes_all(&lane->sampler) ||
                       (lane->chain && filter_chain_judges(lane->chain));
     if (lane->selective && (fates_new(&lane->fates, FATES_REMEMBERED) < 0 ||
                             waiting_new(&lane->waiting, WAITING_MSGS, WAITING_BYTES) < 0))
@@ -226,6 +233,7 @@ int pipeline_add_input(struct pipeline *pipe, struct input *in, struct books *bo
     lane->in = in;
     lane->leg = rules->leg;
     lane->books = books;
+    lane->dials = rules->dials ? rules->dials : &lane->usual;
     lane->chain = rules->chain;
     if (lane->chain)
         filter_chain_count(lane->chain, books);

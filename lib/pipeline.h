@@ -22,6 +22,7 @@
 #pragma once
 
 #include "lib/base.h"
+#include "lib/dials.h"
 #include "lib/err.h"
 #include "lib/filter.h"
 #include "lib/input.h"
@@ -42,6 +43,7 @@ struct pipeline_config {
     bool split; /* each request to one output, instead of to all */
     struct key split_by; /* KEY_NONE: by turns */
     uint64_t seed; /* of everything that is decided by hash */
+    bool steerable; /* dials may be turned; then it is remembered where every request went */
     int64_t drain_ns; /* longest time without progress while draining */
     struct ledger *ledger;
 };
@@ -69,6 +71,7 @@ struct output_rules {
     struct limit limit; /* its suffix */
     const char *name; /* borrowed; of the split */
     bool aside; /* it takes no part in the split, and gets everything */
+    struct dials *dials; /* what can be turned; borrowed; NULL: nothing */
     struct options *options; /* bound to it: conditions, and what rewriters borrow; NULL: none */
     struct filter_chain *rewriters; /* its own; NULL: none */
 };
@@ -96,12 +99,21 @@ MUST_CHECK int pipeline_track_answers(struct pipeline *pipe, struct output *out,
 struct input_rules {
     enum pipeline_leg leg;
     struct limit limit;
+    struct dials *dials; /* what can be turned, of one or several inputs; borrowed; NULL: nothing */
     struct filter_chain *chain; /* may be NULL */
 };
 
 /* Takes in and rules->chain, also on failure. After all outputs. */
 MUST_CHECK int pipeline_add_input(struct pipeline *pipe, struct input *in, struct books *books,
                                   const struct input_rules *rules, struct err *err);
+
+/* After dials were written: what they say now takes effect. Main thread.
+ *
+ * What a paused output does not get is counted as BOOK_PAUSED, also what it had in its queue; what
+ * is under way at its target goes on. A paused live input is as if all outputs were paused for what
+ * it brings. But an input that can wait stands still while it is paused, or all outputs are, and so
+ * does what they hold: nothing is left out, and its clock goes on from where it stood. */
+void pipeline_turn(struct pipeline *pipe);
 
 MUST_CHECK int pipeline_start(struct pipeline *pipe, struct err *err);
 

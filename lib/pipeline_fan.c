@@ -138,6 +138,7 @@ void lane_deliver(struct lane *lane, const struct msg *msg, const struct msg *ch
         [ROUTE_FILTERED] = BOOK_FILTERED,
         [ROUTE_SAMPLED] = BOOK_SAMPLED,
         [ROUTE_SPLIT] = BOOK_SPLIT,
+        [ROUTE_PAUSED] = BOOK_PAUSED,
     };
     bool request = msg->type == MSG_REQUEST;
     for (size_t i = 0; i < lane->n_exits; i++) {

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What an input's thread does: poll, limit, judge, route, rewrite, fan out. */
+#include <poll.h>
+
 #include "lib/clock.h"
 #include "lib/pipeline_internal.h"
 
@@ -83,13 +85,27 @@ static void wait_for_other(struct lane *lane, const struct msg *msg, uint64_t no
         give_up_waiting(lane, old, note);
 }
 
+/* A request that would have gone to a paused output. */
+static uint64_t leave_out(uint64_t fates, size_t n, uint32_t paused)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((paused >> i & 1) && route_fate_at(fates, i) == ROUTE_TAKEN)
+            fates = route_with_fate(fates, i, ROUTE_PAUSED);
+    return fates;
+}
+
 static uint64_t fates_of(struct lane *lane, const struct msg *request, uint32_t *undecided)
 {
     if (!sampler_choose(&lane->sampler, request))
         return route_all(lane->route, ROUTE_SAMPLED);
     if (lane->chain && filter_chain_judge(lane->chain, request) == VERDICT_DROP)
         return route_all(lane->route, ROUTE_FILTERED);
-    return route_request(lane->route, request, undecided);
+    uint64_t fates = route_request(lane->route, request, undecided);
+    uint32_t paused = atomic_load_explicit(&lane->left_out, memory_order_relaxed);
+    if (likely(paused == 0))
+        return fates;
+    *undecided &= ~paused;
+    return leave_out(fates, lane->n_exits, paused);
 }
 
 static void route_one_request(struct lane *lane, const struct msg *request)
@@ -147,6 +163,8 @@ void lane_put(struct sink *sink, const struct msg *msg)
 {
     struct lane *lane = container_of(sink, struct lane, sink);
     bool request = msg->type == MSG_REQUEST;
+    if (unlikely(lane->turned != atomic_load_explicit(&lane->pipe->turned, memory_order_relaxed)))
+        lane_turn(lane);
     book_one(lane->books, BOOK_PRODUCED);
     if (lane->chain)
         msg = lane_redact(lane, msg);
@@ -201,6 +219,19 @@ static void tell_given_up(struct lane *lane)
     pipeline_fault(lane->pipe, &err);
 }
 
+#define STAND_MS 20
+
+/* Until it is not paused any more, or told to stop. */
+static void stand_still(struct lane *lane)
+{
+    struct pollfd stop = {.fd = lane->pipe->stop_fd, .events = POLLIN};
+    int64_t since_ns = clock_mono_ns();
+    while (atomic_load(&lane->stands) && goes_on(lane))
+        poll(&stop, 1, STAND_MS);
+    if (lane->in->ops->held)
+        lane->in->ops->held(lane->in, clock_mono_ns() - since_ns);
+}
+
 void *lane_run(void *arg)
 {
     struct lane *lane = arg;
@@ -210,6 +241,11 @@ void *lane_run(void *arg)
     int r = INPUT_MORE;
     while (r == INPUT_MORE && goes_on(lane)) {
         struct err err;
+        if (unlikely(atomic_load_explicit(&lane->stands, memory_order_relaxed))) {
+            stand_still(lane);
+            continue;
+        }
+        lane_turn_speed(lane);
         r = ops->poll(lane->in, &lane->sink, POLL_MS, &err);
         lane_kick(lane);
         if (r < 0)

@@ -40,6 +40,11 @@ struct lane {
     enum pipeline_leg leg;
     struct input *in; /* NULL: answers */
     struct books *books;
+    struct limit limit; /* as it began */
+    struct dials *dials; /* may be its own: */
+    struct dials usual;
+    unsigned turned; /* as of pipeline.turned, what of dials was taken over */
+    double speed; /* the same, of the speed */
     struct limiter *limiter;
     struct sampler sampler;
     struct filter_chain *chain; /* may be NULL */
@@ -48,6 +53,8 @@ struct lane {
     struct fates *fates; /* request id -> fates at all outputs */
     struct waiting *waiting; /* early responses; requests whose fate hangs on their response */
     bool waits; /* for room in a full queue; else drops */
+    atomic_bool stands; /* paused: it is not polled */
+    atomic_uint left_out; /* paused: bit i: output i gets nothing */
     uint64_t fed; /* bit i: output i has something in its feed, or was not woken yet */
     struct feed *feeds; /* one for each exit */
     size_t n_exits;
@@ -66,6 +73,12 @@ struct exit_lane {
     enum pipeline_leg leg;
     struct output *out;
     struct account *account; /* outlives it */
+    struct limit limit; /* as it began */
+    struct dials *dials; /* may be its own: */
+    struct dials usual;
+    unsigned turned; /* as of pipeline.turned, what of dials was taken over */
+    atomic_int pause; /* enum output_pause: what is wanted */
+    enum output_pause paused; /* and what is so */
     struct sampler sampler; /* asked in the inputs' threads */
     struct route_output route;
     unsigned copies; /* of each request */
@@ -87,6 +100,7 @@ struct pipeline {
     struct pipeline_config config;
     int stop_fd, done_fd, give_up_fd; /* eventfds */
     atomic_bool stop; /* inputs: no more */
+    atomic_uint turned; /* how often dials were turned */
     atomic_bool draining[LEGS]; /* all its inputs have ended */
     atomic_bool give_up; /* outputs: at once */
     atomic_int_fast64_t stopped_ns; /* when pipeline_stop() was called; 0: not yet */
@@ -108,6 +122,12 @@ static inline bool pipeline_is_ending(struct pipeline *pipe, enum pipeline_leg l
     return atomic_load_explicit(&pipe->draining[leg], memory_order_relaxed) ||
            atomic_load_explicit(&pipe->stop, memory_order_relaxed);
 }
+
+/* Takes over what was turned: before a message, and, of the speed, between two batches. */
+void lane_turn(struct lane *lane);
+void lane_turn_speed(struct lane *lane);
+void exit_lane_turn(struct exit_lane *lane);
+void exit_lane_look_at_pause(struct exit_lane *lane);
 
 void *lane_run(void *lane);
 void lane_put(struct sink *sink, const struct msg *msg);

@@ -10,12 +10,14 @@
 #define BUSY_POLL_MS 50
 #define IDLE_POLL_MS 1000
 #define FLUSH_POLL_MS 50
+#define HOLD_MS 20
 
 /* By all its threads. */
 static uint64_t settled_at(const struct account *account)
 {
     return account_sum(account, BOOK_DELIVERED) + account_sum(account, BOOK_FAILED) +
-           account_sum(account, BOOK_SKIPPED) + account_sum(account, BOOK_LIMITED);
+           account_sum(account, BOOK_SKIPPED) + account_sum(account, BOOK_LIMITED) +
+           account_sum(account, BOOK_PAUSED);
 }
 
 static bool gave_up(struct exit_lane *lane)
@@ -23,6 +25,8 @@ static bool gave_up(struct exit_lane *lane)
     struct pipeline *pipe = lane->pipe;
     if (likely(!pipeline_is_ending(pipe, lane->leg)))
         return false;
+    if (lane->paused == OUTPUT_HOLD)
+        return atomic_load(&pipe->give_up);
     /* while answers may come, silence is nobody's fault */
     if (lane->hears && atomic_load(&pipe->answers_running) > 0 && !atomic_load(&pipe->stop))
         return false;
@@ -54,6 +58,16 @@ static void note_time(struct exit_lane *lane, int64_t due_ns, int64_t now_ns)
     atomic_store_explicit(&pace->count, count + 1, memory_order_relaxed);
 }
 
+/* What is to be done beside messages. */
+static void look_around(struct exit_lane *lane)
+{
+    if (unlikely(lane->turned != atomic_load_explicit(&lane->pipe->turned, memory_order_relaxed)))
+        exit_lane_turn(lane);
+    if (unlikely(lane->paused != OUTPUT_GO ||
+                 atomic_load_explicit(&lane->pause, memory_order_relaxed) != OUTPUT_GO))
+        exit_lane_look_at_pause(lane);
+}
+
 /* Takes msg. */
 static void write_one(struct exit_lane *lane, const struct msg *msg)
 {
@@ -64,6 +78,12 @@ static void write_one(struct exit_lane *lane, const struct msg *msg)
         if (gave_up(lane)) {
             book_one(out->books, BOOK_ABANDONED);
             receipt_abandon(msg->receipt);
+            msg_unref(msg);
+            return;
+        }
+        look_around(lane);
+        if (lane->paused == OUTPUT_LEAVE_OUT) {
+            book_one(out->books, BOOK_PAUSED);
             msg_unref(msg);
             return;
         }
@@ -133,6 +153,15 @@ static void idle(struct exit_lane *lane)
     queue_disarm(lane->queue);
 }
 
+/* What is under way goes on; the queue stays as it is. */
+static void hold(struct exit_lane *lane)
+{
+    if (lane->out->ops->poll)
+        poll_output(lane, -1, HOLD_MS);
+    else
+        poll(NULL, 0, HOLD_MS);
+}
+
 void exit_lane_abandon(struct exit_lane *lane)
 {
     for (const struct msg *msg = queue_take(lane->queue); msg; msg = queue_take(lane->queue)) {
@@ -145,8 +174,10 @@ void exit_lane_abandon(struct exit_lane *lane)
 static void drain(struct exit_lane *lane)
 {
     const struct output_ops *ops = lane->out->ops;
-    while (ops->flush && ops->flush(lane->out) == OUTPUT_BUSY && !gave_up(lane))
+    while (ops->flush && ops->flush(lane->out) == OUTPUT_BUSY && !gave_up(lane)) {
+        look_around(lane);
         poll_output(lane, -1, FLUSH_POLL_MS);
+    }
     exit_lane_abandon(lane);
 }
 
@@ -159,7 +190,17 @@ void *exit_lane_run(void *arg)
         if (atomic_load_explicit(&lane->reopen, memory_order_relaxed) &&
             atomic_exchange(&lane->reopen, false) && ops->reopen)
             ops->reopen(lane->out);
+        look_around(lane);
+        if (unlikely(lane->paused == OUTPUT_HOLD)) {
+            hold(lane);
+            continue;
+        }
         const struct msg *msg = queue_take(lane->queue);
+        if (msg && unlikely(lane->paused != OUTPUT_GO)) {
+            book_one(lane->out->books, BOOK_PAUSED);
+            msg_unref(msg);
+            continue;
+        }
         if (!msg) {
             idle(lane);
             continue;

@@ -24,7 +24,7 @@ struct route {
 
 static void set_fate(uint64_t *fates, size_t output, enum route_fate fate)
 {
-    *fates = (*fates & ~(UINT64_C(3) << (2 * output))) | (uint64_t)fate << (2 * output);
+    *fates = route_with_fate(*fates, output, fate);
 }
 
 static int open_conditions(struct stop *stop, struct err *err)
@@ -101,6 +101,11 @@ void route_free(struct route *route)
 bool route_is_selective(const struct route *route)
 {
     return route->selective;
+}
+
+void route_set_weight(struct route *route, size_t output, double weight)
+{
+    split_set_weight(&route->split, output, weight);
 }
 
 /* Do the conditions that ask for the status (or those that do not) hold? *waits: some were left

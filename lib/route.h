@@ -9,21 +9,28 @@
 #include "lib/sampler.h"
 #include "lib/split.h"
 
-/* What became of a request at one output; for all of them, two bits each, in one number. */
+/* What became of a request at one output; for all of them, three bits each, in one number. */
 enum route_fate {
     ROUTE_TAKEN = 0,
     ROUTE_FILTERED = 1,
     ROUTE_SAMPLED = 2,
     ROUTE_SPLIT = 3, /* --split-output gave it to another */
+    ROUTE_PAUSED = 4, /* the output was paused */
 };
-#define ROUTE_OUTPUTS_MAX 31 /* so that no number is FATE_UNKNOWN */
+#define ROUTE_BITS 3
+#define ROUTE_OUTPUTS_MAX 21 /* so that no number is FATE_UNKNOWN */
 
 /* ROUTE_FILTERED at all outputs. */
-#define ROUTE_NOWHERE (UINT64_MAX / 3 & ((UINT64_C(1) << (2 * ROUTE_OUTPUTS_MAX)) - 1))
+#define ROUTE_NOWHERE (((UINT64_C(1) << (ROUTE_BITS * ROUTE_OUTPUTS_MAX)) - 1) / 7)
 
 static inline enum route_fate route_fate_at(uint64_t fates, size_t output)
 {
-    return (enum route_fate)(fates >> (2 * output) & 3);
+    return (enum route_fate)(fates >> (ROUTE_BITS * output) & 7);
+}
+static inline uint64_t route_with_fate(uint64_t fates, size_t output, enum route_fate fate)
+{
+    return (fates & ~(UINT64_C(7) << (ROUTE_BITS * output))) | (uint64_t)fate
+                                                                   << (ROUTE_BITS * output);
 }
 
 /* One output, as it was configured. All pointers are borrowed and outlive the route. */
@@ -45,6 +52,9 @@ void route_free(struct route *route);
 
 /* False when every request goes to every output, so that there is nothing to ask or remember. */
 bool route_is_selective(const struct route *route);
+
+/* Another weight in the split for that output, which is in it or not. */
+void route_set_weight(struct route *route, size_t output, double weight);
 
 /* The fates of a request at all outputs. *undecided: a bit for each output whose conditions hold
  * but for those on the response's status; its fate is not yet known. Borrows request. */

@@ -14,7 +14,7 @@
 #include "lib/msg.h"
 
 struct sampler {
-    double percent; /* 0: all */
+    _Atomic double percent; /* 100: all, 0: none */
     struct key by;
     uint64_t seed;
     atomic_uint_fast64_t asked; /* without a key: requests so far */
@@ -22,9 +22,19 @@ struct sampler {
 
 void sampler_init(struct sampler *sampler, const struct limit *limit, uint64_t seed);
 
+/* Another share from now on, 0 to 100; any thread. */
+static inline void sampler_set_percent(struct sampler *sampler, double percent)
+{
+    atomic_store_explicit(&sampler->percent, percent, memory_order_relaxed);
+}
+static inline double sampler_percent(const struct sampler *sampler)
+{
+    return atomic_load_explicit(&sampler->percent, memory_order_relaxed);
+}
+
 static inline bool sampler_takes_all(const struct sampler *sampler)
 {
-    return sampler->percent <= 0 || sampler->percent >= 100;
+    return sampler_percent(sampler) >= 100;
 }
 
 /* Is this request chosen? Borrows msg. Asked once for each request. */

@@ -25,9 +25,17 @@ void split_add(struct split *split, size_t output, double weight, const char *na
         (struct split_part){.output = output, .weight = weight, .name = hash};
 }
 
+void split_set_weight(struct split *split, size_t output, double weight)
+{
+    assert(weight >= 0);
+    for (size_t i = 0; i < split->n; i++)
+        if (split->parts[i].output == output)
+            split->parts[i].weight = weight;
+}
+
 static bool is_candidate(const struct split_part *part, uint64_t candidates)
 {
-    return candidates >> part->output & 1;
+    return part->weight > 0 && (candidates >> part->output & 1);
 }
 
 static double total_weight(const struct split *split, uint64_t candidates)

@@ -17,7 +17,7 @@ struct split {
     size_t n;
     struct split_part {
         size_t output; /* what split_choose() answers */
-        double weight; /* > 0 */
+        double weight; /* 0: gets nothing */
         uint64_t name; /* hash of its name: what keeps its values with it */
         double credit; /* by turns: how far it is behind its share, in requests */
     } parts[SPLIT_MAX];
@@ -27,6 +27,8 @@ struct split {
 void split_init(struct split *split, const struct key *by, uint64_t seed);
 /* At most SPLIT_MAX times. name: of the output; the order of adding does not matter by key. */
 void split_add(struct split *split, size_t output, double weight, const char *name);
+/* Another weight for that output from now on; 0: it gets nothing. */
+void split_set_weight(struct split *split, size_t output, double weight);
 /* The output for this request, among those whose bit is set in candidates; SPLIT_MAX when none of
  * the split is. Borrows msg. One thread. */
 size_t split_choose(struct split *split, const struct msg *msg, uint64_t candidates);

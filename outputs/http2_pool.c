@@ -277,6 +277,11 @@ void http2_pool_run(struct http2_pool *pool, int wake_fd, int timeout_ms)
     dispatch(pool, now_ns);
 }
 
+void http2_pool_pause(struct http2_pool *pool, enum output_pause how)
+{
+    http_work_pause(&pool->work, how);
+}
+
 size_t http2_pool_held(const struct http2_pool *pool)
 {
     return http_lanes_held(pool->work.lanes);

@@ -23,4 +23,5 @@ MUST_CHECK int http2_pool_new(struct http2_pool **poolp, const struct http2_pool
 void http2_pool_free(struct http2_pool *pool);
 enum output_result http2_pool_put(struct http2_pool *pool, const struct msg *msg);
 void http2_pool_run(struct http2_pool *pool, int wake_fd, int timeout_ms);
+void http2_pool_pause(struct http2_pool *pool, enum output_pause how);
 size_t http2_pool_held(const struct http2_pool *pool);

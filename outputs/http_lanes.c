@@ -24,6 +24,7 @@ TAILQ_HEAD(lane_list, http_lane);
 
 struct http_lanes {
     size_t n_held, n_ready;
+    bool paused;
     struct held_list free_held;
     struct lane_list free_lanes, ready;
     struct held *all_held;
@@ -119,7 +120,12 @@ size_t http_lanes_held(const struct http_lanes *lanes)
 
 size_t http_lanes_ready(const struct http_lanes *lanes)
 {
-    return lanes->n_ready;
+    return lanes->paused ? 0 : lanes->n_ready;
+}
+
+void http_lanes_pause(struct http_lanes *lanes, bool paused)
+{
+    lanes->paused = paused;
 }
 
 struct http_lane *http_lanes_next(struct http_lanes *lanes)

@@ -23,7 +23,9 @@ void http_lanes_free(struct http_lanes *lanes);
 MUST_CHECK bool http_lanes_put(struct http_lanes *lanes, const struct msg *msg);
 
 size_t http_lanes_held(const struct http_lanes *lanes);
+/* None, while they are paused. */
 size_t http_lanes_ready(const struct http_lanes *lanes);
+void http_lanes_pause(struct http_lanes *lanes, bool paused);
 
 /* The lane first in line goes out; NULL when none is ready. */
 struct http_lane *http_lanes_next(struct http_lanes *lanes);

@@ -203,6 +203,11 @@ enum output_result http_pool_put(struct http_pool *pool, const struct msg *msg)
     return OUTPUT_TAKEN;
 }
 
+void http_pool_pause(struct http_pool *pool, enum output_pause how)
+{
+    http_work_pause(&pool->work, how);
+}
+
 size_t http_pool_held(const struct http_pool *pool)
 {
     return http_lanes_held(pool->work.lanes);

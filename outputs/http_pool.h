@@ -30,4 +30,5 @@ int64_t http_pool_due_ns(const struct http_pool *pool);
 /* Does what is ready, after waiting for it, or for wake_fd (-1: none), for at most timeout_ms. */
 void http_pool_run(struct http_pool *pool, int wake_fd, int timeout_ms);
 /* Requests without a fate. */
+void http_pool_pause(struct http_pool *pool, enum output_pause how);
 size_t http_pool_held(const struct http_pool *pool);

@@ -41,7 +41,7 @@ static void settle(struct http_work *work, struct http_lane *lane, enum book fat
 {
     const struct msg *msg = http_lane_pop(work->lanes, lane);
     http_lanes_back(work->lanes, lane, front);
-    if (work->config.exchanges && fate != BOOK_DELIVERED)
+    if (work->config.exchanges && (fate == BOOK_FAILED || fate == BOOK_ABANDONED))
         exchange_failed(work->config.exchanges, msg, clock_mono_ns());
     output_settle(work->config.out, msg, fate);
 }
@@ -77,6 +77,23 @@ void http_work_refuse(struct http_work *work, enum book why)
 void http_work_abandon(struct http_work *work, struct http_lane *lane)
 {
     settle(work, lane, BOOK_ABANDONED, true);
+}
+
+/* --- pauses --- */
+
+static void leave_out(struct http_work *work)
+{
+    struct http_lane *lane;
+    while ((lane = http_lanes_next(work->lanes)))
+        settle(work, lane, BOOK_PAUSED, true);
+}
+
+void http_work_pause(struct http_work *work, enum output_pause how)
+{
+    if (how == OUTPUT_LEAVE_OUT || work->paused == OUTPUT_LEAVE_OUT)
+        leave_out(work);
+    work->paused = how;
+    http_lanes_pause(work->lanes, how != OUTPUT_GO);
 }
 
 /* --- answers --- */

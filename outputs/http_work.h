@@ -26,6 +26,7 @@ struct http_work_config {
 struct http_work {
     struct http_work_config config;
     struct http_lanes *lanes;
+    enum output_pause paused;
 };
 
 MUST_CHECK int http_work_init(struct http_work *work, const struct http_work_config *config);
@@ -47,6 +48,9 @@ void http_work_fail_unsent(struct http_work *work, struct http_lane *lane, enum 
 void http_work_refuse(struct http_work *work, enum book why);
 /* Abandons it. */
 void http_work_abandon(struct http_work *work, struct http_lane *lane);
+
+/* What waits stays, or is settled as paused, until OUTPUT_GO. What is under way goes on. */
+void http_work_pause(struct http_work *work, enum output_pause how);
 
 /* An answer that has come whole, or as much of it as was kept. */
 struct http_answer {

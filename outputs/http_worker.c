@@ -29,6 +29,8 @@ struct http_worker {
     pthread_t thread;
     bool running;
     atomic_bool quit;
+    atomic_int pause; /* enum output_pause: what is wanted */
+    enum output_pause paused; /* and what is so, in its thread */
 };
 
 static int new_pool(struct http_worker *w, const struct http_worker_config *config)
@@ -107,10 +109,34 @@ static void idle(struct http_worker *w)
     queue_disarm(w->queue);
 }
 
+static void pause_pool(struct http_worker *w, enum output_pause how)
+{
+    if (w->pool2)
+        http2_pool_pause(w->pool2, how);
+    else
+        http_pool_pause(w->pool, how);
+}
+
+static void look_at_pause(struct http_worker *w)
+{
+    int how = atomic_load_explicit(&w->pause, memory_order_relaxed);
+    if (likely(how == (int)w->paused))
+        return;
+    w->paused = (enum output_pause)how;
+    pause_pool(w, w->paused);
+}
+
 /* Takes msg. */
 static void take(struct http_worker *w, const struct msg *msg)
 {
-    while (put(w, msg) == OUTPUT_BUSY) {
+    for (;;) {
+        look_at_pause(w);
+        if (w->paused == OUTPUT_LEAVE_OUT) {
+            output_settle(&w->out, msg, BOOK_PAUSED);
+            return;
+        }
+        if (put(w, msg) != OUTPUT_BUSY)
+            break;
         if (atomic_load_explicit(&w->quit, memory_order_relaxed)) {
             output_settle(&w->out, msg, BOOK_ABANDONED);
             return;
@@ -125,6 +151,7 @@ static void *run(void *arg)
     struct http_worker *w = arg;
     unsigned since_run = 0;
     while (!atomic_load_explicit(&w->quit, memory_order_relaxed)) {
+        look_at_pause(w);
         const struct msg *msg = queue_take(w->queue);
         if (!msg) {
             idle(w);
@@ -181,6 +208,16 @@ enum output_result http_worker_put(struct http_worker *w, const struct msg *msg)
     return OUTPUT_TAKEN;
 }
 
+void http_worker_pause(struct http_worker *w, enum output_pause how)
+{
+    if (!w->queue) {
+        pause_pool(w, how);
+        return;
+    }
+    atomic_store(&w->pause, (int)how);
+    queue_wake(w->queue);
+}
+
 void http_worker_wait_room(struct http_worker *w, int timeout_ms)
 {
     queue_wait_room(w->queue, -1, timeout_ms);
@@ -191,6 +228,6 @@ uint64_t http_worker_held(const struct http_worker *w)
     const struct books *books = w->out.books;
     if (w->queue)
         return w->taken - book_get(books, BOOK_DELIVERED) - book_get(books, BOOK_FAILED) -
-               book_get(books, BOOK_ABANDONED);
+               book_get(books, BOOK_ABANDONED) - book_get(books, BOOK_PAUSED);
     return w->pool2 ? http2_pool_held(w->pool2) : http_pool_held(w->pool);
 }

@@ -34,5 +34,7 @@ enum output_result http_worker_put(struct http_worker *worker, const struct msg 
 void http_worker_run(struct http_worker *worker, int wake_fd, int timeout_ms);
 /* With one: waits until it may take a request again. */
 void http_worker_wait_room(struct http_worker *worker, int timeout_ms);
+/* As output_ops.pause. */
+void http_worker_pause(struct http_worker *worker, enum output_pause how);
 /* Requests without a fate. */
 uint64_t http_worker_held(const struct http_worker *worker);

@@ -322,6 +322,13 @@ static enum output_result http_flush(struct output *out)
     return OUTPUT_DONE;
 }
 
+static void http_pause(struct output *out, enum output_pause how)
+{
+    struct http *h = container_of(out, struct http, base);
+    for (size_t i = 0; i < h->n_workers; i++)
+        http_worker_pause(h->workers[i], how);
+}
+
 const struct output_ops output_http = {
     .option = "output-http",
     .requests_only = true,
@@ -334,6 +341,7 @@ const struct output_ops output_http = {
     .write = http_write,
     .poll = http_poll,
     .flush = http_flush,
+    .pause = http_pause,
     .close = http_close,
 };
 
@@ -350,5 +358,6 @@ const struct output_ops output_baseline = {
     .write = http_write,
     .poll = http_poll,
     .flush = http_flush,
+    .pause = http_pause,
     .close = http_close,
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The toolbox: sub-commands that read recordings, and replay nothing. Each is a file of this folder
+/* The toolbox: sub-commands that read recordings, and replay nothing; and ctl, which talks to a
+ * refrain that runs. Each is a file of this folder
  * that fills a struct tool, a line in tools.c, and its options in options.def. cmd/ parses the
  * command line and runs it. */
 #pragma once
@@ -22,6 +23,7 @@ struct tool_args {
 struct tool {
     const char *name; /* the word on the command line: "grep" */
     const char *operands; /* "FILE..." */
+    const char *operand_option; /* the option that they are values of; NULL: input-file */
     const char *summary; /* for --help; a sentence without its full stop */
     /* The options of refrain itself that it takes: "from", or "@filter" for a whole group, "!x" for
      * all but x of the groups before. Ends with NULL. */
@@ -42,5 +44,5 @@ const struct option_def *tool_option(const struct tool *tool, size_t n);
 extern const struct option_alias tool_aliases[];
 extern const size_t tool_n_aliases;
 
-extern const struct tool tool_cat, tool_convert, tool_cut, tool_grep, tool_merge, tool_repair,
-    tool_stat, tool_verify;
+extern const struct tool tool_cat, tool_convert, tool_ctl, tool_cut, tool_grep, tool_merge,
+    tool_repair, tool_stat, tool_verify;

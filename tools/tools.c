@@ -5,7 +5,7 @@
 
 const struct tool *const tools[] = {
     &tool_stat,   &tool_cat,    &tool_grep,    &tool_cut, &tool_merge,
-    &tool_verify, &tool_repair, &tool_convert, NULL,
+    &tool_verify, &tool_repair, &tool_convert, &tool_ctl, NULL,
 };
 
 enum tool_bit {
@@ -18,6 +18,7 @@ enum tool_bit {
     REPAIR = 1 << 6,
     CONVERT = 1 << 7,
     ALL = (1 << 8) - 1,
+    CTL = 1 << 8, /* reads no recordings */
 };
 
 static const struct {

@@ -18,7 +18,7 @@ import time
 import traceback
 
 OUTPUT_FATES = ("delivered", "filtered", "sampled_out", "limited", "dropped_queue", "failed",
-                "abandoned", "split", "skipped", "spooled")
+                "abandoned", "split", "paused", "skipped", "spooled")
 REASSEMBLY_FATES = ("complete", "short", "gap", "cut", "too_large", "evicted", "expired", "malformed",
                     "closed", "open")
 

@@ -27,8 +27,8 @@ START_TEST(each_fate_closes_the_books_of_an_output_and_nothing_else_does)
 {
     for (int book = 0; book < BOOKS; book++) {
         static const enum book fates[] = {
-            BOOK_DELIVERED, BOOK_FILTERED,  BOOK_SAMPLED, BOOK_LIMITED, BOOK_DROPPED,
-            BOOK_FAILED,    BOOK_ABANDONED, BOOK_SPLIT,   BOOK_SKIPPED, BOOK_SPOOLED};
+            BOOK_DELIVERED, BOOK_FILTERED, BOOK_SAMPLED, BOOK_LIMITED, BOOK_DROPPED, BOOK_FAILED,
+            BOOK_ABANDONED, BOOK_SPLIT,    BOOK_PAUSED,  BOOK_SKIPPED, BOOK_SPOOLED};
         bool is_fate = false;
         for (size_t i = 0; i < ARRAY_LEN(fates); i++)
             is_fate |= fates[i] == (enum book)book;

@@ -41,6 +41,44 @@ static bool ask_as(struct limiter *limiter, unsigned user, int64_t now_ns)
     return admitted;
 }
 
+/* How many of 1000 in a second. */
+static unsigned admitted_in_a_second(struct limiter *limiter, int64_t *now_ns)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < 1000; i++, *now_ns += NS_PER_MS)
+        n += ask(limiter, i, *now_ns);
+    return n;
+}
+
+START_TEST(another_rate_holds_from_the_moment_it_is_set)
+{
+    struct limit limit = {.rate = 100};
+    struct limiter *limiter;
+    int64_t now_ns = 5 * NS_PER_S;
+    ck_assert_int_eq(limiter_new(&limiter, &limit, 0), 0);
+    ck_assert_uint_le(admitted_in_a_second(limiter, &now_ns), 100);
+    limiter_set_rate(&limiter, &limit, 500, 0, now_ns);
+    unsigned n = admitted_in_a_second(limiter, &now_ns);
+    ck_assert(n > 450 && n <= 500);
+    limiter_set_rate(&limiter, &limit, 10, 0, now_ns);
+    n = admitted_in_a_second(limiter, &now_ns);
+    ck_assert(n >= 8 && n <= 10);
+    limiter_set_rate(&limiter, &limit, 0, 0, now_ns);
+    ck_assert_ptr_null(limiter);
+    limit.rate = 0;
+    limiter_set_rate(&limiter, &limit, 0, 0, now_ns);
+    ck_assert_ptr_null(limiter);
+    limiter_set_rate(&limiter, &limit, 20, 0, now_ns);
+    ck_assert_uint_eq(admitted_in_a_second(limiter, &now_ns), 20);
+    mem_fail_at(1);
+    limiter_set_rate(&limiter, &limit, 500, 0, now_ns); /* no memory: as it was */
+    mem_fail_at(0);
+    ck_assert_uint_le(admitted_in_a_second(limiter, &now_ns), 20);
+    limiter_set_rate(&limiter, &limit, 0, 0, now_ns);
+    ck_assert_int_eq(mem_used(MEM_OTHER), 0);
+}
+END_TEST
+
 START_TEST(no_second_ever_holds_more_than_the_rate)
 {
     enum { RATE = 10, ASKED = 5000 };
@@ -171,6 +209,7 @@ END_TEST
 Suite *suite(void)
 {
     const TTest *const tests[] = {
+        another_rate_holds_from_the_moment_it_is_set,
         no_second_ever_holds_more_than_the_rate,
         a_burst_within_the_rate_passes_whole,
         under_too_many_requests_those_admitted_come_evenly,

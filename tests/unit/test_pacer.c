@@ -120,6 +120,40 @@ START_TEST(a_second_round_goes_on_where_the_first_one_ended)
 }
 END_TEST
 
+START_TEST(after_time_stood_still_all_deadlines_are_later_by_as_much)
+{
+    struct fake_time t = {.now_ns = 0};
+    struct pacer p;
+    init(&p, &t, NS_PER_S);
+    play(&p, 0);
+    play(&p, 500 * NS_PER_MS);
+    t.now_ns += 3 * NS_PER_S;
+    pacer_hold(&p, 3 * NS_PER_S);
+    ck_assert_int_eq(play(&p, 600 * NS_PER_MS), 3600 * NS_PER_MS);
+    ck_assert_int_eq(play(&p, 9 * NS_PER_S), 4600 * NS_PER_MS); /* gaps are cut as before */
+}
+END_TEST
+
+START_TEST(another_speed_counts_from_the_moment_it_is_set)
+{
+    struct fake_time t = {.now_ns = 100 * NS_PER_S};
+    struct pacer p;
+    init(&p, &t, 0);
+    play(&p, 7 * NS_PER_S);
+    play(&p, 8 * NS_PER_S);
+    t.now_ns = 101 * NS_PER_S + 500 * NS_PER_MS;
+    int64_t next_ns = pacer_deadline(&p, 9 * NS_PER_S); /* due at 102 s; then half of 500 ms */
+    ck_assert_int_eq(pacer_set_speed(&p, 2, next_ns), 101 * NS_PER_S + 750 * NS_PER_MS);
+    ck_assert_int_eq(pacer_deadline(&p, 9 * NS_PER_S), 101 * NS_PER_S + 750 * NS_PER_MS);
+    ck_assert_int_eq(play(&p, 10 * NS_PER_S), 102 * NS_PER_S + 250 * NS_PER_MS);
+    t.now_ns = 102 * NS_PER_S + 250 * NS_PER_MS;
+    ck_assert_int_eq(pacer_set_speed(&p, 1, 0), 0); /* what lies in the past stays there */
+    ck_assert_int_eq(play(&p, 11 * NS_PER_S), 103 * NS_PER_S + 250 * NS_PER_MS);
+    pacer_set_speed(&p, 0.5, 0);
+    ck_assert_int_eq(play(&p, 12 * NS_PER_S), 105 * NS_PER_S + 250 * NS_PER_MS + PACER_EARLY_NS);
+}
+END_TEST
+
 START_TEST(a_wait_is_never_longer_than_asked_for)
 {
     struct fake_time t = {.now_ns = 0};
@@ -164,6 +198,8 @@ Suite *suite(void)
         a_late_record_goes_out_at_once_and_those_after_it_keep_their_times,
         a_long_gap_is_shortened_and_moves_all_that_follows,
         a_second_round_goes_on_where_the_first_one_ended,
+        after_time_stood_still_all_deadlines_are_later_by_as_much,
+        another_speed_counts_from_the_moment_it_is_set,
         a_wait_is_never_longer_than_asked_for,
         offsets_are_exact_over_years_and_never_overflow,
         the_real_clock_wakes_up_when_the_descriptor_is_readable,

@@ -123,6 +123,25 @@ START_TEST(a_request_without_the_value_goes_by_its_connection)
 }
 END_TEST
 
+START_TEST(another_share_is_exact_from_the_moment_it_is_set)
+{
+    static const double percents[] = {10, 50, 0, 100, 0.5};
+    const struct msg *msg = numbered_request(1);
+    struct sampler sampler = sampler_of("10%", 0);
+    for (size_t p = 0; p < ARRAY_LEN(percents); p++) {
+        double passed = 0;
+        sampler_set_percent(&sampler, percents[p]);
+        for (unsigned n = 1; n <= MANY / 10; n++) {
+            passed += sampler_choose(&sampler, msg);
+            double ideal = n * percents[p] / 100;
+            ck_assert_msg(passed <= ideal + 1 && passed >= ideal - 1, "%g%%: %g of %u", percents[p],
+                          passed, n);
+        }
+    }
+    msg_unref(msg);
+}
+END_TEST
+
 /* --- splits --- */
 
 static void split_of(struct split *split, const char *key, const double *weights, size_t n)
@@ -191,6 +210,26 @@ START_TEST(by_key_each_value_keeps_its_output_and_the_weights_hold)
 }
 END_TEST
 
+START_TEST(a_weight_of_zero_gets_nothing_and_the_others_share)
+{
+    static const char *const keys[] = {NULL, "header:X-User"};
+    for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
+        struct split split;
+        unsigned got[3] = {0};
+        split_of(&split, keys[k], (const double[]){1, 1, 1}, 3);
+        split_set_weight(&split, 1, 0);
+        split_set_weight(&split, 2, 3);
+        for (unsigned n = 0; n < MANY; n++)
+            got[place(&split, n, n)]++;
+        ck_assert_uint_eq(got[1], 0);
+        ck_assert(got[0] > MANY / 4 - 800 && got[0] < MANY / 4 + 800);
+        split_set_weight(&split, 0, 0);
+        split_set_weight(&split, 2, 0);
+        ck_assert_uint_eq(place(&split, 1, 1), SPLIT_MAX);
+    }
+}
+END_TEST
+
 START_TEST(a_further_output_moves_only_its_share_of_the_values)
 {
     struct split three, four;
@@ -233,6 +272,8 @@ Suite *suite(void)
         turns_are_within_one_request_of_the_weights_at_every_moment,
         equal_weights_take_turns_in_order,
         by_key_each_value_keeps_its_output_and_the_weights_hold,
+        another_share_is_exact_from_the_moment_it_is_set,
+        a_weight_of_zero_gets_nothing_and_the_others_share,
         a_further_output_moves_only_its_share_of_the_values,
         only_candidates_are_chosen,
     };

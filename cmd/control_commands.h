@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* What the words over the control socket do. refrain-operate(7) lists them. Main thread. */
+#pragma once
+
+#include "cmd/steer.h"
+#include "lib/buf.h"
+#include "lib/control_request.h"
+
+struct commands {
+    struct steer *steer; /* borrowed, as are the others */
+    struct pipeline *pipe;
+    const struct ledger *ledger;
+    const struct options *options;
+    int64_t start_ns;
+    bool stop; /* it was asked for */
+};
+
+/* For struct control_handler: arg is a struct commands. */
+void commands_answer(void *arg, const struct control_request *request, struct buf *out);

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/status.h"
+
+#include <unistd.h>
+
+#include "config.h"
+#include "lib/mem.h"
+#include "report/json_account.h"
+
+static json_t *json_dial(const _Atomic double *dial)
+{
+    return json_real(atomic_load(dial));
+}
+
+/* Why it is paused; empty: it is not. */
+static json_t *json_reasons(unsigned paused)
+{
+    json_t *list = json_array();
+    for (unsigned i = 0; i < PAUSE_REASONS; i++)
+        if (paused >> i & 1)
+            append(&list, json_string(pause_reason_text((enum pause_reason)(1U << i))));
+    return list;
+}
+
+static json_t *json_item(const struct steered *item)
+{
+    const struct dials *dials = &item->dials;
+    struct object o = object_new();
+    double speed = atomic_load(&dials->speed);
+    put_text(&o, "name", item->name);
+    put_text(&o, "account", account_name(item->account));
+    put(&o, "paused", json_reasons(item->paused));
+    put(&o, "percent", json_dial(&dials->percent));
+    put(&o, "rate", item->rps > 0 ? json_real(item->rps * speed) : json_dial(&dials->rate));
+    if (item->in_split)
+        put(&o, "weight", json_dial(&dials->weight));
+    if (item->speed > 0)
+        put(&o, "speed", json_real(item->speed * speed));
+    put(&o, "books", json_account(item->account, item->kind).json);
+    return o.json;
+}
+
+static json_t *json_items(const struct steer *steer, enum account_kind kind)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < steer->n; i++)
+        if (steer->items[i].kind == kind)
+            append(&list, json_item(&steer->items[i]));
+    return list;
+}
+
+/* What it may take, and takes. */
+static json_t *json_limits(const struct options *options)
+{
+    int64_t used = 0;
+    struct object o = object_new();
+    for (int tag = 0; tag < MEM_TAGS; tag++)
+        used += mem_used((enum mem_tag)tag);
+    put_integer(&o, "max_memory", options_size(options, "max-memory"));
+    put_integer(&o, "memory_flows",
+                (uint64_t)(mem_used(MEM_FLOW) + mem_used(MEM_PIECES) + mem_used(MEM_MSG)));
+    put_integer(&o, "memory_all", (uint64_t)used);
+    return o.json;
+}
+
+void status_put(struct object *o, const struct steer *steer, const struct options *options,
+                int64_t running_ns)
+{
+    put(o, "version", json_string(REFRAIN_VERSION));
+    put_integer(o, "pid", (uint64_t)getpid());
+    put_seconds(o, "running_s", running_ns);
+    put(o, "limits", json_limits(options));
+    put(o, "inputs", json_items(steer, ACCOUNT_INPUT));
+    put(o, "outputs", json_items(steer, ACCOUNT_OUTPUT));
+}

@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: MIT */
+#include "cmd/steer.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/log.h"
+#include "lib/units.h"
+
+const char *pause_reason_text(enum pause_reason reason)
+{
+    return reason == PAUSED_BY_HAND ? "by hand" : "by --stop-file";
+}
+
+/* --- names --- */
+
+/* What stands behind the last c; all of s when there is none, or nothing behind it. */
+static struct span behind_last(struct span s, char c)
+{
+    for (size_t i = s.len; i > 1; i--)
+        if (s.ptr[i - 2] == (uint8_t)c)
+            return span_from(s, i - 1);
+    return s;
+}
+
+/* The part of an address that a person would call it by. */
+static struct span derived(const char *option, const char *value, size_t address_len)
+{
+    struct span s = span_of(value, address_len);
+    const char *scheme = strstr(value, "://");
+    const char *dash = strchr(option, '-');
+    if (address_len == 0)
+        return span_str(dash ? dash + 1 : option);
+    if (!scheme || (size_t)(scheme - value) >= address_len)
+        return behind_last(s, '/');
+    s = span_from(s, (size_t)(scheme - value) + 3);
+    for (size_t i = 0; i < s.len; i++)
+        if (strchr("/?#", s.ptr[i]))
+            s.len = i;
+    return behind_last(s, '@'); /* what stands before it may be a password */
+}
+
+static void set_name(struct steered *item, struct span name)
+{
+    size_t n = 0;
+    for (; n < name.len && n < STEER_NAME_MAX - 8; n++) /* room for "#85" */
+        item->name[n] = (char)(name.ptr[n] > ' ' && name.ptr[n] <= '~' ? name.ptr[n] : '_');
+    item->name[n] = '\0';
+}
+
+static bool is_taken(const struct steer *steer, const struct steered *item, const char *name)
+{
+    for (size_t i = 0; i < steer->n; i++)
+        if (&steer->items[i] != item && strcmp(steer->items[i].name, name) == 0)
+            return true;
+    return false;
+}
+
+void steer_name_all(struct steer *steer)
+{
+    for (size_t i = 0; i < steer->n; i++) {
+        struct steered *item = &steer->items[i];
+        size_t len = strlen(item->name);
+        for (unsigned n = 2; !item->given && is_taken(steer, item, item->name); n++)
+            snprintf(item->name + len, sizeof(item->name) - len, "#%u", n);
+    }
+}
+
+struct dials *steer_add_input(struct steer *steer, const struct wanted_input *wanted,
+                              const struct account *account)
+{
+    size_t len;
+    struct limit limit;
+    struct err ignored; /* it was read before */
+    struct steered *item = &steer->items[steer->n++];
+    *item = (struct steered){
+        .kind = ACCOUNT_INPUT,
+        .account = account,
+        .speed = wanted->speed,
+        .rps = wanted->rps,
+    };
+    if (limit_parse(wanted->ops->option, wanted->value, &len, &limit, &ignored) < 0)
+        len = strlen(wanted->value);
+    set_name(item, derived(wanted->ops->option, wanted->value, len));
+    return &item->dials;
+}
+
+struct dials *steer_add_output(struct steer *steer, const struct wanted *wanted, bool split,
+                               const struct account *account)
+{
+    struct steered *item = &steer->items[steer->n++];
+    *item = (struct steered){
+        .kind = ACCOUNT_OUTPUT,
+        .account = account,
+        .given = wanted->name[0] != '\0',
+        .in_split = split && !wanted->aside,
+    };
+    set_name(item, item->given ? span_str(wanted->name)
+                               : derived(wanted->ops->option, wanted->value, wanted->address_len));
+    return &item->dials;
+}
+
+struct steered *steer_find(struct steer *steer, const char *name)
+{
+    for (size_t i = 0; i < steer->n; i++)
+        if (strcmp(steer->items[i].name, name) == 0)
+            return &steer->items[i];
+    return NULL;
+}
+
+/* --- dials --- */
+
+/* What is being set, for the messages. */
+struct setting {
+    struct steered *item;
+    const char *value;
+    double number;
+    struct err *err;
+};
+
+/* "20", "20%", "0.5", "100rps"; NULL, or what is expected. */
+static const char *read_number(struct setting *s, const char *suffix)
+{
+    struct span rest = span_str(s->value);
+    size_t n = strlen(suffix);
+    if (rest.len > n && memcmp(rest.ptr + rest.len - n, suffix, n) == 0)
+        rest.len -= n;
+    return limit_parse_number(rest, &s->number) ? NULL : "a number";
+}
+
+static int wrong_value(const struct setting *s, const char *dial, const char *expected)
+{
+    return err_usage(s->err, "%s.%s \"%s\": expected %s", s->item->name, dial, s->value, expected);
+}
+
+static int has_no(const struct setting *s, const char *dial, const char *why)
+{
+    return err_usage(s->err, "%s has no %s: %s", s->item->name, dial, why);
+}
+
+static int set_percent(struct setting *s)
+{
+    if (read_number(s, "%") || s->number > 100)
+        return wrong_value(s, "percent", "a percentage from 0 to 100");
+    atomic_store(&s->item->dials.percent, s->number);
+    return 0;
+}
+
+/* Of a replay at a rate it is the speed that makes it. */
+static int set_rate(struct setting *s)
+{
+    if (read_number(s, "rps") || s->number > LIMIT_RATE_MAX)
+        return wrong_value(s, "rate", "requests a second; 0: no limit");
+    if (s->item->rps == 0)
+        atomic_store(&s->item->dials.rate, s->number);
+    else if (s->number > 0)
+        atomic_store(&s->item->dials.speed, s->number / s->item->rps);
+    else
+        return wrong_value(s, "rate", "requests a second");
+    return 0;
+}
+
+static int set_weight(struct setting *s)
+{
+    if (!s->item->in_split)
+        return has_no(s, "weight", "it is not an output of --split-output");
+    if (read_number(s, "") || s->number > LIMIT_WEIGHT_MAX)
+        return wrong_value(s, "weight", "a number; 0: it gets nothing");
+    atomic_store(&s->item->dials.weight, s->number);
+    return 0;
+}
+
+static int set_speed(struct setting *s)
+{
+    if (s->item->speed == 0)
+        return has_no(s, "speed", "it is not a replay");
+    if (read_number(s, "%") || s->number < 0.01 || s->number > 1e6)
+        return wrong_value(s, "speed", "a percentage of the recording's, from 0.01% to 1000000%");
+    atomic_store(&s->item->dials.speed, s->number / s->item->speed);
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    int (*set)(struct setting *s);
+} settings[] = {
+    {"percent", set_percent},
+    {"rate", set_rate},
+    {"weight", set_weight},
+    {"speed", set_speed},
+};
+
+int steer_set(struct steer *steer, const char *what, const char *value, struct err *err)
+{
+    const char *dot = strrchr(what, '.');
+    char name[STEER_NAME_MAX];
+    int n = snprintf(name, sizeof(name), "%.*s", dot ? (int)(dot - what) : 0, what);
+    struct setting s = {.value = value, .err = err};
+    if (!dot)
+        return err_usage(err, "\"%s\": expected NAME.percent, .rate, .weight or .speed", what);
+    s.item = n > 0 && (size_t)n < sizeof(name) ? steer_find(steer, name) : NULL;
+    if (!s.item)
+        return err_usage(
+            err, "\"%s\": there is no input or output of that name (status lists them)", name);
+    for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
+        if (strcmp(settings[i].name, dot + 1) != 0)
+            continue;
+        int r = settings[i].set(&s);
+        if (r < 0)
+            return r;
+        pipeline_turn(steer->pipe);
+        log_info(NULL, "%s is set to %s", what, value);
+        return 0;
+    }
+    return err_usage(err, "\"%s\": expected .percent, .rate, .weight or .speed", what);
+}
+
+/* --- pauses --- */
+
+static void apply_pause(struct steered *item, unsigned paused)
+{
+    bool was = item->paused != 0;
+    item->paused = paused;
+    atomic_store(&item->dials.paused, paused != 0);
+    if (was != (paused != 0))
+        log_info(NULL, "%s %s", item->name, paused != 0 ? "is paused" : "goes on");
+}
+
+void steer_pause(struct steer *steer, struct steered *item, enum pause_reason reason)
+{
+    for (size_t i = 0; i < steer->n; i++)
+        if (item ? &steer->items[i] == item : steer->items[i].kind == ACCOUNT_OUTPUT)
+            apply_pause(&steer->items[i], steer->items[i].paused | reason);
+    pipeline_turn(steer->pipe);
+}
+
+void steer_resume(struct steer *steer, struct steered *item, enum pause_reason reason)
+{
+    for (size_t i = 0; i < steer->n; i++)
+        if (!item || &steer->items[i] == item)
+            apply_pause(&steer->items[i], steer->items[i].paused & ~(unsigned)reason);
+    pipeline_turn(steer->pipe);
+}

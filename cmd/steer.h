@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* What can be steered while it runs, by name: the inputs and outputs, their dials, and why each is
+ * paused. Everything that turns a dial (the control socket, --stop-file, ramps) does it here. Main
+ * thread. */
+#pragma once
+
+#include "cmd/wanted.h"
+#include "cmd/wanted_inputs.h"
+#include "lib/dials.h"
+#include "lib/ledger.h"
+#include "lib/pipeline.h"
+
+#define STEER_NAME_MAX 128
+#define STEERED_MAX (WANTED_INPUTS_MAX + ROUTE_OUTPUTS_MAX)
+
+/* Why something is paused; each must be taken back by who said it. */
+enum pause_reason {
+    PAUSED_BY_HAND = 1 << 0,
+    PAUSED_BY_FILE = 1 << 1, /* --stop-file */
+};
+#define PAUSE_REASONS 2
+/* "by hand" */
+const char *pause_reason_text(enum pause_reason reason);
+
+/* One input or output. All pointers are borrowed. */
+struct steered {
+    enum account_kind kind;
+    char name[STEER_NAME_MAX]; /* printable, without spaces; no two are the same */
+    bool given; /* by --to-name */
+    const struct account *account;
+    struct dials dials; /* the pipeline's threads read them */
+    unsigned paused; /* enum pause_reason */
+    bool in_split; /* it has a weight */
+    double speed; /* percent, as it was begun; 0: it keeps no time */
+    double rps; /* it replays at that rate, as it was begun; 0: it does not */
+};
+
+struct steer {
+    struct pipeline *pipe;
+    size_t n;
+    struct steered items[STEERED_MAX];
+};
+
+/* Return what the pipeline is given to be turned by. They are given names with steer_name_all(),
+ * once all are there. */
+struct dials *steer_add_input(struct steer *steer, const struct wanted_input *wanted,
+                              const struct account *account);
+struct dials *steer_add_output(struct steer *steer, const struct wanted *wanted, bool split,
+                               const struct account *account);
+/* --to-name, or a name made from the address: a file's, a URL's host, or the address itself. */
+void steer_name_all(struct steer *steer);
+
+struct steered *steer_find(struct steer *steer, const char *name);
+
+/* what: "staging.percent", "requests.gor.speed", "v1.weight", "x.rate". Whatever is wrong changes
+ * nothing. */
+MUST_CHECK int steer_set(struct steer *steer, const char *what, const char *value, struct err *err);
+
+/* item NULL: all outputs. */
+void steer_pause(struct steer *steer, struct steered *item, enum pause_reason reason);
+/* item NULL: all inputs and outputs. */
+void steer_resume(struct steer *steer, struct steered *item, enum pause_reason reason);
