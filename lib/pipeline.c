@@ -72,6 +72,7 @@ static void close_parts(struct pipeline *pipe)
         filter_chain_free(lane->rewriters);
         options_free(lane->options);
         limiter_free(lane->limiter);
+        fates_free(lane->left_out);
         queue_free(lane->queue);
         mem_free(lane);
     }

@@ -79,6 +79,7 @@ struct exit_lane {
     unsigned turned; /* as of pipeline.turned, what of dials was taken over */
     atomic_int pause; /* enum output_pause: what is wanted */
     enum output_pause paused; /* and what is so */
+    struct fates *left_out; /* requests that were in its queue then; NULL: none were */
     struct sampler sampler; /* asked in the inputs' threads */
     struct route_output route;
     unsigned copies; /* of each request */
@@ -128,6 +129,11 @@ void lane_turn(struct lane *lane);
 void lane_turn_speed(struct lane *lane);
 void exit_lane_turn(struct exit_lane *lane);
 void exit_lane_look_at_pause(struct exit_lane *lane);
+/* Is msg, from its queue, to be left out? Because it is paused, or, of a response, because its
+ * request was. */
+bool exit_lane_leaves_out(const struct exit_lane *lane, const struct msg *msg);
+/* Takes msg. */
+void exit_lane_leave_out(struct exit_lane *lane, const struct msg *msg);
 
 void *lane_run(void *lane);
 void lane_put(struct sink *sink, const struct msg *msg);

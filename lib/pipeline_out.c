@@ -83,8 +83,7 @@ static void write_one(struct exit_lane *lane, const struct msg *msg)
         }
         look_around(lane);
         if (lane->paused == OUTPUT_LEAVE_OUT) {
-            book_one(out->books, BOOK_PAUSED);
-            msg_unref(msg);
+            exit_lane_leave_out(lane, msg);
             return;
         }
         poll_output(lane, -1, BUSY_POLL_MS);
@@ -196,9 +195,8 @@ void *exit_lane_run(void *arg)
             continue;
         }
         const struct msg *msg = queue_take(lane->queue);
-        if (msg && unlikely(lane->paused != OUTPUT_GO)) {
-            book_one(lane->out->books, BOOK_PAUSED);
-            msg_unref(msg);
+        if (msg && unlikely(exit_lane_leaves_out(lane, msg))) {
+            exit_lane_leave_out(lane, msg);
             continue;
         }
         if (!msg) {

@@ -103,6 +103,26 @@ void exit_lane_turn(struct exit_lane *lane)
                      pipe->config.seed, clock_mono_ns());
 }
 
+void exit_lane_leave_out(struct exit_lane *lane, const struct msg *msg)
+{
+    bool request = msg->type == MSG_REQUEST;
+    book_one(lane->out->books, BOOK_PAUSED);
+    if (request && !lane->left_out && !lane->out->ops->requests_only &&
+        fates_new(&lane->left_out, FATES_REMEMBERED) < 0)
+        lane->left_out = NULL; /* without memory its response may come alone */
+    if (request && lane->left_out)
+        fates_put(lane->left_out, msg_id(msg), ROUTE_PAUSED);
+    msg_unref(msg);
+}
+
+bool exit_lane_leaves_out(const struct exit_lane *lane, const struct msg *msg)
+{
+    if (likely(lane->paused == OUTPUT_GO && !lane->left_out))
+        return false;
+    return lane->paused != OUTPUT_GO ||
+           (msg->type != MSG_REQUEST && fates_get(lane->left_out, msg_id(msg)) == ROUTE_PAUSED);
+}
+
 void exit_lane_look_at_pause(struct exit_lane *lane)
 {
     enum output_pause how = (enum output_pause)atomic_load(&lane->pause);

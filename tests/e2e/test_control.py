@@ -189,7 +189,7 @@ def settings(case):
     within(share("all.gor", "sampled_out"), 0.99, 1, "share at 100%")
     c.ask("set", "all.gor.rate", "50")
     time.sleep(0.5)
-    within(share("all.gor", "limited", 1), 0.05, 0.15, "share at 50/s of 500/s")
+    within(share("all.gor", "limited", 1), 0.02, 0.15, "share at 50/s of 500/s")
     c.ask("set", "all.gor.rate", "0")
     before = c.status("in.gor")["books"]["produced"]
     c.ask("set", "in.gor.speed", "200%")
