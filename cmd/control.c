@@ -113,6 +113,7 @@ int control_open(struct control **controlp, const struct wired *wired, const str
     c->commands = (struct commands){
         .steer = wired->steer,
         .pipe = wired->pipe,
+        .shed = wired->shed,
         .ledger = ledger,
         .options = options,
         .start_ns = clock_mono_ns(),

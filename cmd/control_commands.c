@@ -20,7 +20,7 @@ struct asked {
 static int answer_status(struct asked *a)
 {
     struct commands *c = a->commands;
-    status_put(a->answer, c->steer, c->options, clock_mono_ns() - c->start_ns);
+    status_put(a->answer, c->steer, c->options, c->shed, clock_mono_ns() - c->start_ns);
     return 0;
 }
 

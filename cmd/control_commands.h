@@ -11,6 +11,7 @@ struct commands {
     struct pipeline *pipe;
     const struct ledger *ledger;
     const struct options *options;
+    const struct shed *shed; /* of --max-cpu, or NULL */
     int64_t start_ns;
     bool stop; /* it was asked for */
 };

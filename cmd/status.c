@@ -50,7 +50,7 @@ static json_t *json_items(const struct steer *steer, enum account_kind kind)
 }
 
 /* What it may take, and takes. */
-static json_t *json_limits(const struct options *options)
+static json_t *json_limits(const struct options *options, const struct shed *shed)
 {
     int64_t used = 0;
     struct object o = object_new();
@@ -60,16 +60,21 @@ static json_t *json_limits(const struct options *options)
     put_integer(&o, "memory_flows",
                 (uint64_t)(mem_used(MEM_FLOW) + mem_used(MEM_PIECES) + mem_used(MEM_MSG)));
     put_integer(&o, "memory_all", (uint64_t)used);
+    if (shed) {
+        put(&o, "max_cpu", json_real(shed->max));
+        put(&o, "connections_followed",
+            json_real((double)atomic_load(&shed->opens) / (double)UINT32_MAX));
+    }
     return o.json;
 }
 
 void status_put(struct object *o, const struct steer *steer, const struct options *options,
-                int64_t running_ns)
+                const struct shed *shed, int64_t running_ns)
 {
     put(o, "version", json_string(REFRAIN_VERSION));
     put_integer(o, "pid", (uint64_t)getpid());
     put_seconds(o, "running_s", running_ns);
-    put(o, "limits", json_limits(options));
+    put(o, "limits", json_limits(options, shed));
     put(o, "inputs", json_items(steer, ACCOUNT_INPUT));
     put(o, "outputs", json_items(steer, ACCOUNT_OUTPUT));
 }

@@ -4,8 +4,10 @@
 #pragma once
 
 #include "cmd/steer.h"
+#include "lib/shed.h"
 #include "report/json_object.h"
 
 /* Adds it to an object under way. */
+/* shed: of --max-cpu, or NULL. */
 void status_put(struct object *o, const struct steer *steer, const struct options *options,
-                int64_t running_ns);
+                const struct shed *shed, int64_t running_ns);

@@ -137,9 +137,13 @@ static void show_head(struct show *s, const json_t *now)
         return;
     fprintf(s->out, "refrain %s, pid %.0f, running for %lld:%02lld:%02lld", text(now, "version"),
             number(now, "pid"), running / 3600, running / 60 % 60, running % 60);
-    fprintf(s->out, ", memory %.1f MiB, of which traffic %.1f of %.0f\n",
+    fprintf(s->out, ", memory %.1f MiB, of which traffic %.1f of %.0f",
             number(limits, "memory_all") / MIB, number(limits, "memory_flows") / MIB,
             number(limits, "max_memory") / MIB);
+    if (json_object_get(limits, "max_cpu"))
+        fprintf(s->out, ", CPU at most %.3g%%: %.3g%% of new connections are followed",
+                number(limits, "max_cpu") * 100, number(limits, "connections_followed") * 100);
+    fputc('\n', s->out);
 }
 
 void ctl_show(FILE *out, const json_t *now, const json_t *before, size_t rows)
