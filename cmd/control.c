@@ -10,6 +10,7 @@
 #include "cmd/control_commands.h"
 #include "cmd/control_server.h"
 #include "cmd/progress.h"
+#include "cmd/ramps.h"
 #include "cmd/service.h"
 #include "cmd/stats.h"
 #include "cmd/summary.h"
@@ -41,6 +42,7 @@ int control_init(struct err *err)
 struct control {
     struct commands commands; /* with all that is borrowed */
     struct control_server *server; /* NULL: none */
+    struct ramps *ramps; /* NULL: none */
     const char *stop_file; /* "": none */
     bool stop_file_is_there;
     int64_t looked_ns; /* for it */
@@ -123,6 +125,8 @@ int control_open(struct control **controlp, const struct wired *wired, const str
     const struct control_handler handler = {.answer = commands_answer, .arg = &c->commands};
     const char *path = options_string(options, "control");
     int r = path[0] ? control_server_open(&c->server, path, &handler, err) : 0;
+    if (r == 0)
+        r = ramps_open(&c->ramps, wired->steer, options, err);
     if (r < 0) {
         control_close(c);
         return r;
@@ -136,6 +140,7 @@ void control_close(struct control *c)
 {
     if (!c)
         return;
+    ramps_close(c->ramps);
     control_server_close(c->server);
     mem_free(c);
 }
@@ -153,6 +158,7 @@ static bool turn(struct control *c, struct progress *progress, struct stats *sta
     due_ns = least(due_ns, service_tick(now_ns));
     due_ns = least(due_ns, look_for_stop_file(c, now_ns));
     due_ns = least(due_ns, control_server_due_ns(c->server));
+    due_ns = least(due_ns, ramps_tick(c->ramps, now_ns));
     poll(fds, 2 + n, timeout_ms_until(least(due_ns, c->deadline_ns)));
     if (fds[0].revents)
         return false;

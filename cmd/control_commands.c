@@ -75,12 +75,13 @@ static int answer_pause(struct asked *a)
 
 static int answer_resume(struct asked *a)
 {
+    static const unsigned reasons = PAUSED_BY_HAND | PAUSED_BY_GUARD;
     struct steer *steer = a->commands->steer;
     int r = check_names(a);
     for (size_t i = 0; i < a->n && r == 0; i++)
-        steer_resume(steer, steer_find(steer, a->args[i]), PAUSED_BY_HAND);
+        steer_resume(steer, steer_find(steer, a->args[i]), reasons);
     if (r == 0 && a->n == 0)
-        steer_resume(steer, NULL, PAUSED_BY_HAND);
+        steer_resume(steer, NULL, reasons);
     for (size_t i = 0; i < steer->n && r == 0; i++)
         if (steer->items[i].paused & PAUSED_BY_FILE) {
             put_text(a->answer, "note", "what the file of --stop-file pauses stays paused");

@@ -22,6 +22,21 @@ static json_t *json_reasons(unsigned paused)
     return list;
 }
 
+static json_t *json_ramp(const struct ramp *ramp)
+{
+    struct object o = object_new();
+    json_t *steps = json_array();
+    int64_t left_ns = ramp_left_ns(ramp);
+    for (size_t i = 0; i < ramp->n; i++)
+        append(&steps, json_real(ramp->steps[i]));
+    put(&o, "steps", steps);
+    put_integer(&o, "step", ramp->step);
+    put(&o, "held", json_boolean(ramp->held));
+    if (left_ns != INT64_MAX)
+        put_seconds(&o, "next_s", left_ns);
+    return o.json;
+}
+
 static json_t *json_item(const struct steered *item)
 {
     const struct dials *dials = &item->dials;
@@ -31,6 +46,10 @@ static json_t *json_item(const struct steered *item)
     put_text(&o, "account", account_name(item->account));
     put(&o, "paused", json_reasons(item->paused));
     put(&o, "percent", json_dial(&dials->percent));
+    if (item->ramp.n > 0)
+        put(&o, "ramp", json_ramp(&item->ramp));
+    if (item->why[0])
+        put_text(&o, "why", item->why);
     put(&o, "rate", item->rps > 0 ? json_real(item->rps * speed) : json_dial(&dials->rate));
     if (item->in_split)
         put(&o, "weight", json_dial(&dials->weight));

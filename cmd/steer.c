@@ -9,7 +9,15 @@
 
 const char *pause_reason_text(enum pause_reason reason)
 {
-    return reason == PAUSED_BY_HAND ? "by hand" : "by --stop-file";
+    switch (reason) {
+    case PAUSED_BY_HAND:
+        return "by hand";
+    case PAUSED_BY_FILE:
+        return "by --stop-file";
+    case PAUSED_BY_GUARD:
+        return "by --guard";
+    }
+    return "";
 }
 
 /* --- names --- */
@@ -94,7 +102,9 @@ struct dials *steer_add_output(struct steer *steer, const struct wanted *wanted,
         .account = account,
         .given = wanted->name[0] != '\0',
         .in_split = split && !wanted->aside,
+        .answers = wanted->ops->answers && !wanted->ops->baseline,
     };
+    ramp_init(&item->ramp, &wanted->limit);
     set_name(item, item->given ? span_str(wanted->name)
                                : derived(wanted->ops->option, wanted->value, wanted->address_len));
     return &item->dials;
@@ -143,6 +153,10 @@ static int set_percent(struct setting *s)
     if (read_number(s, "%") || s->number > 100)
         return wrong_value(s, "percent", "a percentage from 0 to 100");
     atomic_store(&s->item->dials.percent, s->number);
+    if (s->item->ramp.n == 0)
+        return 0;
+    s->item->ramp.held = true;
+    snprintf(s->item->why, sizeof(s->item->why), "the share was set by hand");
     return 0;
 }
 
@@ -209,10 +223,19 @@ int steer_set(struct steer *steer, const char *what, const char *value, struct e
         if (r < 0)
             return r;
         pipeline_turn(steer->pipe);
+        steer->changes++;
         log_info(NULL, "%s is set to %s", what, value);
         return 0;
     }
     return err_usage(err, "\"%s\": expected .percent, .rate, .weight or .speed", what);
+}
+
+void steer_follow_ramp(struct steer *steer, struct steered *item)
+{
+    assert(item->ramp.n > 0);
+    atomic_store(&item->dials.percent, ramp_percent(&item->ramp));
+    pipeline_turn(steer->pipe);
+    steer->changes++;
 }
 
 /* --- pauses --- */
@@ -232,12 +255,25 @@ void steer_pause(struct steer *steer, struct steered *item, enum pause_reason re
         if (item ? &steer->items[i] == item : steer->items[i].kind == ACCOUNT_OUTPUT)
             apply_pause(&steer->items[i], steer->items[i].paused | reason);
     pipeline_turn(steer->pipe);
+    steer->changes++;
 }
 
-void steer_resume(struct steer *steer, struct steered *item, enum pause_reason reason)
+void steer_resume(struct steer *steer, struct steered *item, unsigned reasons)
 {
-    for (size_t i = 0; i < steer->n; i++)
-        if (!item || &steer->items[i] == item)
-            apply_pause(&steer->items[i], steer->items[i].paused & ~(unsigned)reason);
+    for (size_t i = 0; i < steer->n; i++) {
+        struct steered *one = &steer->items[i];
+        if (item && one != item)
+            continue;
+        if ((reasons & PAUSED_BY_GUARD) && one->ramp.held) {
+            ramp_resume(&one->ramp);
+            atomic_store(&one->dials.percent, ramp_percent(&one->ramp));
+            log_info(NULL, "%s: the ramp goes on from %.10g%%", one->name,
+                     ramp_percent(&one->ramp));
+        }
+        if (reasons & PAUSED_BY_GUARD)
+            one->why[0] = '\0';
+        apply_pause(one, one->paused & ~reasons);
+    }
     pipeline_turn(steer->pipe);
+    steer->changes++;
 }

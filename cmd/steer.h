@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* What can be steered while it runs, by name: the inputs and outputs, their dials, and why each is
- * paused. Everything that turns a dial (the control socket, --stop-file, ramps) does it here. Main
- * thread. */
+/* What can be steered while it runs, by name: the inputs and outputs, their dials, why each is
+ * paused, and where its ramp is. Everything that turns a dial (the control socket, --stop-file,
+ * ramps) does it here. Main thread. */
 #pragma once
 
+#include "cmd/ramp.h"
 #include "cmd/wanted.h"
 #include "cmd/wanted_inputs.h"
 #include "lib/dials.h"
@@ -11,14 +12,16 @@
 #include "lib/pipeline.h"
 
 #define STEER_NAME_MAX 128
+#define STEER_WHY_MAX 160
 #define STEERED_MAX (WANTED_INPUTS_MAX + ROUTE_OUTPUTS_MAX)
 
 /* Why something is paused; each must be taken back by who said it. */
 enum pause_reason {
     PAUSED_BY_HAND = 1 << 0,
     PAUSED_BY_FILE = 1 << 1, /* --stop-file */
+    PAUSED_BY_GUARD = 1 << 2, /* --guard */
 };
-#define PAUSE_REASONS 2
+#define PAUSE_REASONS 3
 /* "by hand" */
 const char *pause_reason_text(enum pause_reason reason);
 
@@ -31,12 +34,16 @@ struct steered {
     struct dials dials; /* the pipeline's threads read them */
     unsigned paused; /* enum pause_reason */
     bool in_split; /* it has a weight */
+    bool answers; /* it gets some, so its target can be guarded */
+    struct ramp ramp;
+    char why[STEER_WHY_MAX]; /* the ramp is held, or the guard has paused it; "": neither */
     double speed; /* percent, as it was begun; 0: it keeps no time */
     double rps; /* it replays at that rate, as it was begun; 0: it does not */
 };
 
 struct steer {
     struct pipeline *pipe;
+    unsigned changes; /* of what a restart is to remember */
     size_t n;
     struct steered items[STEERED_MAX];
 };
@@ -56,7 +63,10 @@ struct steered *steer_find(struct steer *steer, const char *name);
  * nothing. */
 MUST_CHECK int steer_set(struct steer *steer, const char *what, const char *value, struct err *err);
 
+/* The share is that of the ramp's step. */
+void steer_follow_ramp(struct steer *steer, struct steered *item);
+
 /* item NULL: all outputs. */
 void steer_pause(struct steer *steer, struct steered *item, enum pause_reason reason);
-/* item NULL: all inputs and outputs. */
-void steer_resume(struct steer *steer, struct steered *item, enum pause_reason reason);
+/* item NULL: all inputs and outputs. Of PAUSED_BY_GUARD also a ramp that is held goes on. */
+void steer_resume(struct steer *steer, struct steered *item, unsigned reasons);

@@ -15,6 +15,8 @@ struct reader {
 static int check_limit(struct reader *r, const char *option, const char *value,
                        const struct limit *limit)
 {
+    if (limit->n_steps > 0)
+        return err_usage(r->err, "--%s \"%s\": a ramp of the share is for outputs", option, value);
     if (limit->weight > 0 || limit->copies > 0)
         return err_usage(r->err, "--%s \"%s\": a weight and x%u are for outputs", option, value,
                          limit->copies > 0 ? limit->copies : 3);

@@ -339,9 +339,16 @@ static int open_all(struct wiring *w)
 }
 
 /* Will anything be turned while it runs? */
-static bool is_steered(const struct options *options)
+static bool is_steered(const struct options *options, const struct wanted_outputs *outputs)
 {
-    return options_given(options, "control") || options_given(options, "stop-file");
+    static const char *const names[] = {"control", "stop-file", "guard", "state"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
+        if (options_given(options, names[i]))
+            return true;
+    for (size_t i = 0; i < outputs->n; i++)
+        if (outputs->wanted[i].limit.n_steps > 0)
+            return true;
+    return false;
 }
 
 int wire(struct wired *wired, struct ledger *ledger, const struct options *options, struct err *err)
@@ -352,13 +359,11 @@ int wire(struct wired *wired, struct ledger *ledger, const struct options *optio
     w->options = options;
     w->ledger = ledger;
     w->err = err;
-    int r = 0;
-    if (is_steered(options)) {
+    int r = wire_read(&w->wanted_inputs, &w->outputs, options, err);
+    if (r == 0 && is_steered(options, &w->outputs)) {
         w->steer = mem_zalloc(MEM_OTHER, sizeof(*w->steer));
         r = w->steer ? 0 : err_sys(err, ENOMEM, "start");
     }
-    if (r == 0)
-        r = wire_read(&w->wanted_inputs, &w->outputs, options, err);
 #if HAVE_HTTP
     if (r == 0)
         r = wire_check_self(options, err);

@@ -16,6 +16,8 @@ struct text {
     struct err *err;
 };
 
+static const char ramp_form[] = "a ramp is |ramp=1%,5%,20%;every=24h, with growing percentages";
+
 static int bad_term(const struct text *t, const char *expected)
 {
     return err_usage(t->err, "--%s \"%s\": cannot read the limit \"%.*s\" (%s)", t->option,
@@ -107,6 +109,8 @@ static int parse_number(const struct text *t, struct limit *limit)
                       percent ? "1000000%" : "10000000");
     if (r < 0)
         return r;
+    if (percent && limit->n_steps > 0)
+        return bad_term(t, ramp_form);
     if (percent) {
         limit->percent = number;
     } else {
@@ -142,9 +146,47 @@ static int parse_key(const struct text *t, struct span name, struct key *key)
                      (int)name.len, (const char *)name.ptr, expected);
 }
 
+/* "1%,5%,20%" */
+static int parse_steps(const struct text *t, struct span rest, struct limit *limit)
+{
+    while (rest.len > 0) {
+        const uint8_t *comma = memchr(rest.ptr, ',', rest.len);
+        struct span step = span_of(rest.ptr, comma ? (size_t)(comma - rest.ptr) : rest.len);
+        double number;
+        rest = span_from(rest, comma ? step.len + 1 : step.len);
+        double before = limit->n_steps > 0 ? limit->steps[limit->n_steps - 1] : 0;
+        if (!cut_suffix(&step, "%") || !limit_parse_number(step, &number) || number <= before ||
+            number > 100 || limit->n_steps == LIMIT_STEPS_MAX)
+            return bad_term(t, ramp_form);
+        limit->steps[limit->n_steps++] = number;
+    }
+    return limit->n_steps > 0 ? 0 : bad_term(t, ramp_form);
+}
+
+/* "1%,5%,20%;every=24h" */
+static int parse_share_ramp(const struct text *t, struct span rest, struct limit *limit)
+{
+    char duration[32];
+    const uint8_t *semicolon = rest.len > 0 ? memchr(rest.ptr, ';', rest.len) : NULL;
+    struct span every = semicolon ? span_from(rest, (size_t)(semicolon - rest.ptr) + 1) : rest;
+    if (!semicolon || !cut_prefix(&every, "every=") || every.len >= sizeof(duration) ||
+        limit->n_steps > 0 || limit->percent > 0)
+        return bad_term(t, ramp_form);
+    memcpy(duration, every.ptr, every.len);
+    duration[every.len] = '\0';
+    if (units_parse_duration(duration, &limit->every_ns) || limit->every_ns <= 0)
+        return bad_term(t, ramp_form);
+    rest.len = (size_t)(semicolon - rest.ptr);
+    int r = parse_steps(t, rest, limit);
+    limit->percent = limit->steps[0];
+    return r;
+}
+
 static int parse_term(const struct text *t, struct limit *limit)
 {
     struct span rest = t->term;
+    if (cut_prefix(&rest, "ramp="))
+        return parse_share_ramp(t, rest, limit);
     if (cut_prefix(&rest, "by="))
         return parse_key(t, rest, &limit->by);
     if (cut_prefix(&rest, "per="))
@@ -167,6 +209,16 @@ static int check(const char *option, const char *text, const struct limit *limit
     return 0;
 }
 
+/* Up to the next comma, but those of a ramp's steps are its own. */
+static size_t term_len(struct span rest)
+{
+    struct span ramp = rest;
+    const uint8_t *semicolon = memchr(rest.ptr, ';', rest.len);
+    size_t begin = cut_prefix(&ramp, "ramp=") && semicolon ? (size_t)(semicolon - rest.ptr) : 0;
+    const uint8_t *comma = memchr(rest.ptr + begin, ',', rest.len - begin);
+    return comma ? (size_t)(comma - rest.ptr) : rest.len;
+}
+
 int limit_parse(const char *option, const char *text, size_t *address_len, struct limit *limit,
                 struct err *err)
 {
@@ -175,9 +227,8 @@ int limit_parse(const char *option, const char *text, size_t *address_len, struc
     struct text t = {.option = option, .whole = text, .err = err};
     struct span rest = span_str(bar ? bar + 1 : "");
     while (rest.len > 0) {
-        const uint8_t *comma = memchr(rest.ptr, ',', rest.len);
-        t.term = span_of(rest.ptr, comma ? (size_t)(comma - rest.ptr) : rest.len);
-        rest = span_from(rest, comma ? t.term.len + 1 : t.term.len);
+        t.term = span_of(rest.ptr, term_len(rest));
+        rest = span_from(rest, t.term.len + (t.term.len < rest.len));
         int r = parse_term(&t, &found);
         if (r < 0)
             return r;
@@ -185,6 +236,8 @@ int limit_parse(const char *option, const char *text, size_t *address_len, struc
     int r = check(option, text, &found, err);
     if (r < 0)
         return r;
+    if (found.n_steps > 0 && found.by.kind == KEY_NONE)
+        found.by.kind = KEY_CONNECTION;
     *address_len = bar ? (size_t)(bar - text) : strlen(text);
     *limit = found;
     return 0;

@@ -9,6 +9,7 @@
 #include "lib/span.h"
 
 #define LIMIT_COPIES_MAX 1000
+#define LIMIT_STEPS_MAX 16
 #define LIMIT_RATE_MAX 10e6
 #define LIMIT_WEIGHT_MAX 1e6
 
@@ -19,6 +20,11 @@ struct limit {
     int64_t ramp_ns; /* and how long it takes */
     struct key per; /* "per=ip": rate is for each value of the key */
     double percent; /* "10%": a share; on a file input the speed of the replay. 0: all */
+    /* "ramp=1%,5%,20%;every=24h": shares, one after the other; percent is the first. Of a key, so
+     * that each holds those before: by=connection when no other is given. */
+    double steps[LIMIT_STEPS_MAX];
+    size_t n_steps; /* 0: no ramp */
+    int64_t every_ns; /* how long each lasts */
     struct key by; /* "by=cookie:sid": the share is one of values, always the same ones */
     double weight; /* "weight=33": part of a split; 0: not given, counts as 1 */
     unsigned copies; /* "x3": each request so many times; 0: not given */

@@ -80,6 +80,11 @@ static void show_dials(const struct show *s, const json_t *item)
 {
     if (number(item, "percent") < 100)
         fprintf(s->out, "  %.4g%%", number(item, "percent"));
+    const json_t *ramp = json_object_get(item, "ramp");
+    if (ramp)
+        fprintf(s->out, " (step %.0f of %zu%s)", number(ramp, "step") + 1,
+                json_array_size(json_object_get(ramp, "steps")),
+                json_is_true(json_object_get(ramp, "held")) ? ", held" : "");
     if (number(item, "rate") > 0)
         fprintf(s->out, "  %.6g/s", number(item, "rate"));
     if (json_object_get(item, "weight"))
@@ -108,6 +113,8 @@ static void show_item(struct show *s, const char *list, const json_t *item,
     }
     show_dials(s, item);
     show_paused(s, item);
+    if (text(item, "why")[0])
+        fprintf(s->out, "  %s", text(item, "why"));
     fputc('\n', s->out);
 }
 
