@@ -71,7 +71,13 @@ def pause_live(case):
 @test("so it does when hundreds of requests wait for a target that is slow")
 def pause_slow(case):
     check_pause(case, lambda c: c.ask("pause"), lambda c: c.ask("resume"),
-                "--output-http-workers", "10", delay=0.1)
+                "--output-http-max-connections", "10", delay=0.1)
+
+
+@test("so it does when several threads send")
+def pause_threads(case):
+    check_pause(case, lambda c: c.ask("pause"), lambda c: c.ask("resume"), "--output-http-workers", "2",
+                "--output-http-max-connections", "10", delay=0.1)
 
 
 @test("so does a file: --stop-file")
