@@ -10,8 +10,8 @@
 #if defined(__x86_64__) && defined(__GNUC__)
 #include <immintrin.h>
 
-/* Below this the folding does not pay. */
-#define FOLD_MIN 64
+/* Below this there is nothing to fold. */
+#define FOLD_MIN 16
 #define FOLDING __attribute__((target("pclmul,sse4.1")))
 
 FOLDING static inline __m128i load(const uint8_t *p)
@@ -44,18 +44,24 @@ FOLDING static uint32_t fold_all(uint32_t crc, const uint8_t *p, size_t n)
 {
     const __m128i k1k2 = _mm_set_epi64x(0x01c6e41596, 0x0154442bd4);
     const __m128i k3k4 = _mm_set_epi64x(0x00ccaa009e, 0x01751997d0);
-    __m128i x[4];
-    for (size_t i = 0; i < 4; i++)
-        x[i] = load(p + 16 * i);
-    x[0] = _mm_xor_si128(x[0], _mm_cvtsi32_si128((int)crc));
-    for (p += 64, n -= 64; n >= 64; p += 64, n -= 64)
-        for (size_t i = 0; i < 4; i++)
-            x[i] = fold(x[i], k1k2, load(p + 16 * i));
-    for (size_t i = 1; i < 4; i++)
-        x[0] = fold(x[0], k3k4, x[i]);
+    __m128i x = _mm_xor_si128(load(p), _mm_cvtsi32_si128((int)crc));
+    p += 16;
+    n -= 16;
+    if (n >= 48) { /* four at a time, side by side */
+        __m128i y[3];
+        for (size_t i = 0; i < 3; i++)
+            y[i] = load(p + 16 * i);
+        for (p += 48, n -= 48; n >= 64; p += 64, n -= 64) {
+            x = fold(x, k1k2, load(p));
+            for (size_t i = 0; i < 3; i++)
+                y[i] = fold(y[i], k1k2, load(p + 16 + 16 * i));
+        }
+        for (size_t i = 0; i < 3; i++)
+            x = fold(x, k3k4, y[i]);
+    }
     for (; n >= 16; p += 16, n -= 16)
-        x[0] = fold(x[0], k3k4, load(p));
-    return reduce(x[0], k3k4);
+        x = fold(x, k3k4, load(p));
+    return reduce(x, k3k4);
 }
 
 static bool can_fold(void)

@@ -124,10 +124,16 @@ static bool parse_unsigned(struct span s, uint64_t *out)
     uint64_t n = 0;
     if (s.len == 0)
         return false;
-    for (size_t i = 0; i < s.len; i++) {
+    size_t safe = s.len < 18 ? s.len : 18, i = 0; /* below 10^18 nothing can overflow */
+    for (; i < safe; i++) {
         unsigned digit = (unsigned)s.ptr[i] - '0';
-        /* below 10^18 nothing can overflow */
-        if (digit > 9 || (i >= 18 && n > ((uint64_t)INT64_MAX - digit) / 10))
+        if (digit > 9)
+            return false;
+        n = n * 10 + digit;
+    }
+    for (; i < s.len; i++) {
+        unsigned digit = (unsigned)s.ptr[i] - '0';
+        if (digit > 9 || n > ((uint64_t)INT64_MAX - digit) / 10)
             return false;
         n = n * 10 + digit;
     }
