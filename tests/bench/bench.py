@@ -198,7 +198,7 @@ def main():
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json")
     parser.add_argument("--tap", action="store_true")
-    args = parser.parse_args()
+    args = parser.parse_intermixed_args()
     if args.markdown:
         print_markdown(args.markdown)
         return
