@@ -12,22 +12,29 @@
 #define CLASSES 41
 /* Free bytes that a pool keeps: more than is under way as long as outputs keep up. */
 #define KEEP_BYTES (16 * MIB)
-/* So many are laid aside before they are handed over. */
-#define ASIDE 32
+/* So many are laid aside before they are handed over: a parcel fits into the smallest block. */
+#define ASIDE 24
+
+struct parcel {
+    struct parcel *next; /* in the list of what came back */
+    unsigned n;
+    uint8_t classes[ASIDE];
+    struct mem_header *blocks[ASIDE]; /* of which the last one holds this */
+};
+static_assert(sizeof(struct mem_header) + sizeof(struct parcel) <= SMALLEST, "it fits");
 
 struct mem_pool {
     struct mem_header *free[CLASSES]; /* the owner's lists */
     size_t free_bytes; /* in them */
     struct mem_pool *next; /* in idle */
     char apart[CACHE_LINE]; /* other threads write the next */
-    _Atomic(struct mem_header *) returned;
+    _Atomic(struct parcel *) returned;
 };
 
 /* What this thread will hand over to one pool. */
 struct aside {
     struct mem_pool *home;
-    struct mem_header *first, *last;
-    unsigned n;
+    struct parcel parcel;
 };
 
 static _Thread_local struct mem_pool *mine;
@@ -64,9 +71,8 @@ static struct mem_pool *own_pool(void)
 }
 
 /* Beyond what is worth keeping a block goes back to malloc. */
-static void keep(struct mem_pool *pool, struct mem_header *block)
+static void keep(struct mem_pool *pool, struct mem_header *block, unsigned class)
 {
-    unsigned class = block->class;
     if (unlikely(pool->free_bytes + class_size(class) > KEEP_BYTES)) {
         free(block);
         return;
@@ -78,11 +84,13 @@ static void keep(struct mem_pool *pool, struct mem_header *block)
 
 static void collect(struct mem_pool *pool)
 {
-    struct mem_header *block =
-        atomic_exchange_explicit(&pool->returned, NULL, memory_order_acquire);
-    for (struct mem_header *next; block; block = next) {
-        next = block->next;
-        keep(pool, block);
+    struct parcel *parcel = atomic_exchange_explicit(&pool->returned, NULL, memory_order_acquire);
+    for (struct parcel *next; parcel; parcel = next) {
+        next = parcel->next;
+        __builtin_prefetch(next);
+        unsigned n = parcel->n; /* with the last block it may be gone */
+        for (unsigned i = 0; i < n; i++)
+            keep(pool, parcel->blocks[i], parcel->classes[i]);
     }
 }
 
@@ -112,35 +120,36 @@ struct mem_header *mem_pool_take(size_t size)
 static void hand_over(void)
 {
     struct mem_pool *home = aside.home;
-    struct mem_header *old = atomic_load_explicit(&home->returned, memory_order_relaxed);
+    struct parcel *parcel = (struct parcel *)(void *)(aside.parcel.blocks[aside.parcel.n - 1] + 1);
+    *parcel = aside.parcel;
+    struct parcel *old = atomic_load_explicit(&home->returned, memory_order_relaxed);
     do {
-        aside.last->next = old;
-    } while (!atomic_compare_exchange_weak_explicit(&home->returned, &old, aside.first,
+        parcel->next = old;
+    } while (!atomic_compare_exchange_weak_explicit(&home->returned, &old, parcel,
                                                     memory_order_release, memory_order_relaxed));
-    aside = (struct aside){0};
+    aside.parcel.n = 0;
 }
 
 void mem_pool_give(struct mem_header *block)
 {
     struct mem_pool *home = block->home;
     if (home == mine) {
-        keep(home, block);
+        keep(home, block, block->class);
         return;
     }
-    if (aside.n > 0 && aside.home != home)
+    struct parcel *parcel = &aside.parcel;
+    if (parcel->n > 0 && aside.home != home)
         hand_over();
-    if (aside.n == 0)
-        aside.last = block;
-    block->next = aside.first;
-    aside.first = block;
     aside.home = home;
-    if (++aside.n == ASIDE)
+    parcel->classes[parcel->n] = block->class;
+    parcel->blocks[parcel->n] = block;
+    if (++parcel->n == ASIDE)
         hand_over();
 }
 
 void mem_pool_thread_end(void)
 {
-    if (aside.n > 0)
+    if (aside.parcel.n > 0)
         hand_over();
     if (!mine)
         return;

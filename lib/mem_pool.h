@@ -6,7 +6,9 @@
  * Each thread that takes has a pool: a list of free blocks for each size, which only it touches.
  * Who gives back another thread's block lays it aside, and hands over many at a time: a push on the
  * list of what came back to that pool, which the owner takes as a whole when its own is empty. So
- * neither side waits, and what is in the cache is used first.
+ * neither side waits, and what is in the cache is used first. What is handed over is a parcel: the
+ * addresses of the blocks, written into one of them, because to read each from the other thread's
+ * cache, to find the next, would be waiting too.
  *
  * Blocks may outlive their thread: its pool is kept, and the next thread that needs one takes it
  * over. Only lib/mem.c uses this. */

@@ -98,9 +98,14 @@ static uint64_t endpoint_hash(const struct flow_table *t, const struct endpoint 
 }
 
 /* A sum, so that both directions have one hash. */
-uint64_t flow_hash(const struct flow_table *t, const struct segment *s)
+static inline uint64_t hash_of(const struct flow_table *t, const struct segment *s)
 {
     return hash_mix(endpoint_hash(t, &s->src) + endpoint_hash(t, &s->dst), s->scope ^ t->seed);
+}
+
+uint64_t flow_hash(const struct flow_table *t, const struct segment *s)
+{
+    return hash_of(t, s);
 }
 
 static inline bool is_of(const struct flow *f, const struct segment *s, enum direction *dir)
@@ -125,7 +130,7 @@ struct flow *flow_find(struct flow_table *t, const struct segment *s, enum direc
 {
     if (t->last && is_of(t->last, s, dir))
         return t->last;
-    uint32_t tag = (uint32_t)flow_hash(t, s);
+    uint32_t tag = (uint32_t)hash_of(t, s);
     for (uint32_t i = tag & t->mask; t->slots[i].place != 0; i = (i + 1) & t->mask) {
         if (t->slots[i].tag != tag)
             continue;
@@ -213,7 +218,7 @@ struct flow *flow_add(struct flow_table *t, const struct segment *s, bool from_c
         return NULL;
     *f = (struct flow){
         .number = f->number,
-        .tag = (uint32_t)flow_hash(t, s),
+        .tag = (uint32_t)hash_of(t, s),
         .client = from_client ? s->src : s->dst,
         .server = from_client ? s->dst : s->src,
         .scope = s->scope,
