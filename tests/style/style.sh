@@ -89,7 +89,7 @@ forbidden()
 {
     calls '^tests/' 'v?sprintf|strcpy|strcat|strncpy|atoi|atol|strerror|localtime|gmtime'
     calls '^tests/' 's?rand|gets|system|popen|alloca'
-    calls '^tests/|^lib/mem\.[ch]$' 'malloc|calloc|realloc|strdup|strndup'
+    calls '^tests/|^lib/mem(_pool)?\.[ch]$' 'malloc|calloc|realloc|strdup|strndup'
 }
 
 unfinished()
