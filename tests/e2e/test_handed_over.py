@@ -126,7 +126,7 @@ def to_http(case):
     receiver.kill()
     target.close()
     equal(target.arrivals, [], "requests that the silent target has read")
-    target = Target(case, port=port, delay=0.005)
+    target = Target(case, port=port)
     receiver.start()
     wait_all(sender)
     kill_again_and_again(receiver, lambda: [path_of(a.raw) for a in target.wait_arrivals(1)])
