@@ -9,8 +9,8 @@
 #include "lib/queue.h"
 #include "outputs/http2_pool.h"
 
-/* What may wait between the output's thread and this one: enough to go on with while the other
- * wakes up. What waits for a connection is the pool's. */
+/* What may wait between the output's thread and this one, at most: enough to go on with while the
+ * other wakes up. It is part of what the worker may hold; the pool holds the rest. */
 #define QUEUE_MSGS 256
 #define QUEUE_BYTES ((size_t)8 * MIB)
 /* As the pipeline does it. */
@@ -33,10 +33,18 @@ struct http_worker {
     enum output_pause paused; /* and what is so, in its thread */
 };
 
+static size_t queue_share(const struct http_worker_config *config)
+{
+    size_t half = config->pool.work.max_held / 2;
+    return half < 1 ? 1 : half < QUEUE_MSGS ? half : QUEUE_MSGS;
+}
+
 static int new_pool(struct http_worker *w, const struct http_worker_config *config)
 {
     struct http_pool_config pool = config->pool;
     if (config->books) {
+        if (pool.work.max_held > 1)
+            pool.work.max_held -= queue_share(config);
         w->front = pool.work.out;
         w->out = (struct output){.ops = w->front->ops, .books = config->books};
         pool.work.out = &w->out;
@@ -56,7 +64,7 @@ int http_worker_new(struct http_worker **workerp, const struct http_worker_confi
         return -ENOMEM;
     int r = new_pool(w, config);
     if (r == 0 && config->books)
-        r = queue_new(&w->queue, QUEUE_MSGS, QUEUE_BYTES);
+        r = queue_new(&w->queue, queue_share(config), QUEUE_BYTES);
     if (r < 0) {
         http_worker_free(w);
         return r;

@@ -86,10 +86,11 @@ START_TEST(what_threads_have_left_is_abandoned)
 {
     struct err err;
     values[WORKERS].number = 2;
-    values[QUEUE_LEN].number = 10;
+    values[QUEUE_LEN].number = 600; /* half of it are the threads' queues */
+    values[MAX_CONNECTIONS].number = 4;
     struct run r = start("");
     ck_assert_int_eq(output_http.start(r.out, &err), 0);
-    for (unsigned i = 0; i < 200; i++) /* most wait in the threads' queues */
+    for (unsigned i = 0; i < 200; i++) /* and all are taken */
         send_get(&r, i, i % 2 ? "/never" : "/slow");
     if (has_threads())
         ck_assert_int_eq(output_http.flush(r.out), OUTPUT_BUSY);
