@@ -2,9 +2,11 @@
 /* The floor that refrain is measured against: libpcap with a callback that only counts.
  * usage: null_reader FILE [FILTER]            a capture file
  *        null_reader --copy FILE [FILTER]     the same, each packet copied once
- *        null_reader --live DEVICE [FILTER]   a device, set up as refrain does it, until SIGINT; it
+ *        null_reader --live DEVICE [FILTER]   a device, with a ring as refrain's, until SIGINT; it
  *                                             says "listening on DEVICE" when it captures
- * Prints how many packets it saw; of a device, then how many the kernel dropped. */
+ *        null_reader --once DEVICE [FILTER]   the same, but for what the device sends, which
+ * libpcap throws away by itself on a loopback device Prints how many packets it saw; of a device,
+ * then how many the kernel dropped. */
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/if_packet.h>
@@ -53,7 +55,7 @@ static void fail(const char *text)
     exit(EXIT_FAILURE);
 }
 
-static pcap_t *open_device(const char *name)
+static pcap_t *open_device(const char *name, bool skips_sent)
 {
     char text[PCAP_ERRBUF_SIZE];
     int yes = 1;
@@ -66,7 +68,7 @@ static pcap_t *open_device(const char *name)
     pcap_set_tstamp_precision(pcap, PCAP_TSTAMP_PRECISION_NANO);
     if (pcap_activate(pcap) < 0)
         fail(pcap_geterr(pcap));
-    if (strcmp(name, "lo") == 0)
+    if (skips_sent)
         (void)setsockopt(pcap_fileno(pcap), SOL_PACKET, PACKET_IGNORE_OUTGOING, &yes, sizeof(yes));
     if (pcap_setnonblock(pcap, 1, text) != 0)
         fail(text);
@@ -98,12 +100,13 @@ int main(int argc, char **argv)
 {
     static struct reader reader;
     char text[PCAP_ERRBUF_SIZE];
-    bool live = argc > 1 && strcmp(argv[1], "--live") == 0;
+    bool once = argc > 1 && strcmp(argv[1], "--once") == 0;
+    bool live = once || (argc > 1 && strcmp(argv[1], "--live") == 0);
     reader.copies = argc > 1 && strcmp(argv[1], "--copy") == 0;
     int at = live || reader.copies ? 2 : 1;
     if (argc <= at)
-        fail("usage: null_reader [--copy|--live] FILE|DEVICE [FILTER]");
-    pcap_t *pcap = live ? open_device(argv[at]) : pcap_open_offline(argv[at], text);
+        fail("usage: null_reader [--copy|--live|--once] FILE|DEVICE [FILTER]");
+    pcap_t *pcap = live ? open_device(argv[at], once) : pcap_open_offline(argv[at], text);
     if (!pcap)
         fail(text);
     if (argc > at + 1)

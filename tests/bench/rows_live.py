@@ -88,8 +88,8 @@ def under_load(bench, listener, requests, rate=0):
     return listener.cpu() - before, reached
 
 
-def run_reader(bench, text, requests, rate=0):
-    listener = Listener(bench, [bench.tool("null_reader"), "--live", "lo", text],
+def run_reader(bench, text, requests, rate=0, how="--live"):
+    listener = Listener(bench, [bench.tool("null_reader"), how, "lo", text],
                         stdout=subprocess.PIPE, text=True)
     cpu, reached = under_load(bench, listener, requests, rate)
     packets, _ = map(int, listener.stop().split())
@@ -150,13 +150,14 @@ def live_rate(bench):
 def live_full(bench):
     requests = bench.count(300_000)
     text = run_refrain(bench, 1000)[3]
-    costs, rates, recorded, gors = [], [], [], []
+    costs, once, rates, recorded, gors = [], [], [], [], []
     for _ in bench.rounds():
         theirs, their_rate = run_reader(bench, text, requests)
         served = bench.nginx.served()
         ours, rate, counts, _ = run_refrain(bench, requests)
         served = bench.nginx.served(requests) - served
         costs.append((ours, theirs))
+        once.append((ours, run_reader(bench, text, requests, how="--once")[0]))
         rates.append((rate, their_rate))
         recorded.append((counts["requests_complete"], served))
         bench.note_loss(lost(counts))
@@ -165,6 +166,8 @@ def live_full(bench):
     lines = [
         ratio_line("live-full", "live at the full rate of nginx, to null",
                    per_request(costs, requests), "us/request", 2.5),
+        ratio_line("live-once", "the same, to a reader of received packets alone",
+                   per_request(once, requests), "us/request"),
         ratio_line("live-throughput", "the load's requests a second meanwhile", rates, "requests/s",
                    0.97, at_least=True),
         ratio_line("live-recorded", "requests recorded, of those in nginx's log", recorded,
