@@ -15,6 +15,7 @@
 #include "cmd/stats.h"
 #include "cmd/summary.h"
 #include "lib/clock.h"
+#include "lib/log.h"
 #include "lib/mem.h"
 
 static int signals_fd = -1;
@@ -43,6 +44,7 @@ struct control {
     struct commands commands; /* with all that is borrowed */
     struct control_server *server; /* NULL: none */
     struct ramps *ramps; /* NULL: none */
+    struct reload reload;
     const char *stop_file; /* "": none */
     bool stop_file_is_there;
     int64_t looked_ns; /* for it */
@@ -60,13 +62,22 @@ static void stop(struct control *c)
         clock_mono_ns() + options_duration_ns(c->commands.options, "drain-timeout") + NS_PER_S;
 }
 
+/* The configuration again, and the files. */
+static void hang_up(struct control *c)
+{
+    struct err err;
+    if (reload_can(&c->reload) && reload_run(&c->reload, &err) < 0)
+        log_error(NULL, "reload: %s", err.text);
+    pipeline_reopen(c->commands.pipe);
+}
+
 static void handle_signal(struct control *c)
 {
     struct signalfd_siginfo info;
     if (read(signals_fd, &info, sizeof(info)) != (ssize_t)sizeof(info))
         return;
     if (info.ssi_signo == SIGHUP)
-        pipeline_reopen(c->commands.pipe);
+        hang_up(c);
     else if (info.ssi_signo == SIGUSR1)
         summary_print(c->commands.ledger, c->commands.options, SUMMARY_RUNNING);
     else
@@ -107,7 +118,7 @@ static int timeout_ms_until(int64_t deadline_ns)
 }
 
 int control_open(struct control **controlp, const struct wired *wired, const struct ledger *ledger,
-                 const struct options *options, struct err *err)
+                 const struct options *options, const struct command_line *line, struct err *err)
 {
     struct control *c = mem_zalloc(MEM_OTHER, sizeof(*c));
     if (!c)
@@ -120,6 +131,8 @@ int control_open(struct control **controlp, const struct wired *wired, const str
         .options = options,
         .start_ns = clock_mono_ns(),
     };
+    c->commands.reload = &c->reload;
+    reload_init(&c->reload, line, wired->steer, options);
     c->stop_file = options_string(options, "stop-file");
     c->looked_ns = c->commands.start_ns - STOP_FILE_NS;
     const struct control_handler handler = {.answer = commands_answer, .arg = &c->commands};
@@ -141,6 +154,7 @@ void control_close(struct control *c)
     if (!c)
         return;
     ramps_close(c->ramps);
+    reload_fini(&c->reload);
     control_server_close(c->server);
     mem_free(c);
 }

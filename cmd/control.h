@@ -3,6 +3,7 @@
  * pipeline runs. */
 #pragma once
 
+#include "cmd/reload.h"
 #include "cmd/wire.h"
 #include "lib/err.h"
 #include "lib/ledger.h"
@@ -17,9 +18,10 @@ struct control;
  * Before the pipeline starts. */
 MUST_CHECK int control_open(struct control **controlp, const struct wired *wired,
                             const struct ledger *ledger, const struct options *options,
-                            struct err *err);
+                            const struct command_line *line, struct err *err);
 void control_close(struct control *control); /* NULL is fine */
 
 /* Returns when all threads of the pipeline have ended, or an end was forced. SIGINT, SIGTERM: stop
- * and drain, the second one at once; SIGHUP: outputs reopen; SIGUSR1: the summary. */
+ * and drain, the second one at once; SIGHUP: outputs reopen, and --config is read again; SIGUSR1:
+ * the summary. */
 void control_run(struct control *control);

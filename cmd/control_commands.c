@@ -102,6 +102,11 @@ static int answer_rotate(struct asked *a)
     return 0;
 }
 
+static int answer_reload(struct asked *a)
+{
+    return reload_run(a->commands->reload, a->err);
+}
+
 static const struct {
     const char *verb;
     size_t min, max; /* arguments */
@@ -114,6 +119,7 @@ static const struct {
     {"resume", 0, CONTROL_WORDS_MAX, answer_resume},
     {"stop", 0, 0, answer_stop},
     {"rotate", 0, 0, answer_rotate},
+    {"reload", 0, 0, answer_reload},
 };
 
 static int do_verb(struct asked *a, const char *verb)
@@ -126,8 +132,8 @@ static int do_verb(struct asked *a, const char *verb)
         return err_usage(a->err, "%s: too %s words behind it", verb,
                          a->n < verbs[i].min ? "few" : "many");
     }
-    return err_usage(a->err, "\"%s\": expected status, summary, set, pause, resume, stop, rotate",
-                     verb);
+    return err_usage(
+        a->err, "\"%s\": expected status, summary, set, pause, resume, rotate, reload, stop", verb);
 }
 
 void commands_answer(void *arg, const struct control_request *request, struct buf *out)

@@ -2,6 +2,7 @@
 /* What the words over the control socket do. refrain-operate(7) lists them. Main thread. */
 #pragma once
 
+#include "cmd/reload.h"
 #include "cmd/steer.h"
 #include "lib/buf.h"
 #include "lib/control_request.h"
@@ -13,6 +14,7 @@ struct commands {
     const struct options *options;
     const struct shed *shed; /* of --max-cpu, or NULL */
     int64_t start_ns;
+    struct reload *reload;
     bool stop; /* it was asked for */
 };
 

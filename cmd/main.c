@@ -61,12 +61,12 @@ static int report(struct reporting *reports, const struct ledger *ledger,
 }
 
 static int run(const struct wired *wired, struct ledger *ledger, struct reporting *reports,
-               const struct options *options)
+               const struct options *options, const struct command_line *line)
 {
     struct err err;
     struct control *control = NULL;
     summary_start(wired->comparison);
-    if (control_open(&control, wired, ledger, options, &err) < 0 ||
+    if (control_open(&control, wired, ledger, options, line, &err) < 0 ||
         pipeline_start(wired->pipe, &err) < 0) {
         control_close(control);
         return report(reports, ledger, wired->comparison, tell(&err), &err);
@@ -83,13 +83,13 @@ static int run(const struct wired *wired, struct ledger *ledger, struct reportin
 }
 
 static int run_wired(struct ledger *ledger, struct reporting *reports,
-                     const struct options *options)
+                     const struct options *options, const struct command_line *line)
 {
     struct err err;
     struct wired wired;
     if (wire(&wired, ledger, options, &err) < 0)
         return tell(&err);
-    int status = run(&wired, ledger, reports, options);
+    int status = run(&wired, ledger, reports, options, line);
     wired_free(&wired);
     return status;
 }
@@ -161,7 +161,8 @@ static int run_with_options(const struct options *options, int argc, char **argv
     if (reporting_open(&reports, options, argc, argv, &err) < 0) {
         status = tell(&err);
     } else {
-        status = run_wired(ledger, reports, options);
+        status =
+            run_wired(ledger, reports, options, &(struct command_line){.argc = argc, .argv = argv});
         reporting_close(reports);
     }
     ledger_free(ledger);

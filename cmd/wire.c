@@ -222,22 +222,22 @@ static bool has_middleware(const struct wiring *w)
     return options_string(w->options, "middleware")[0] != '\0';
 }
 
-/* The filters of one leg: before a middleware only secrets are taken out. */
-static int open_chain(struct wiring *w, enum pipeline_leg leg, struct filter_chain **chain)
+int wire_filters(const struct options *options, enum pipeline_leg leg, struct filter_chain **chain,
+                 struct err *err)
 {
     const struct filter_ops *filters[REGISTRY_FILTERS_MAX];
     unsigned stages = ~0U;
-    if (has_middleware(w))
+    if (options_string(options, "middleware")[0])
         stages = leg == LEG_FIRST ? 1U << FILTER_REDACT : ~(1U << FILTER_REDACT);
     size_t n = registry_filters_of(stages, filters);
-    return filter_chain_new(chain, filters, n, w->options, w->err);
+    return filter_chain_new(chain, filters, n, options, err);
 }
 
 /* Takes in. */
 static int add_input(struct wiring *w, struct input *in, struct books *books,
                      struct input_rules *rules)
 {
-    int r = open_chain(w, rules->leg, &rules->chain);
+    int r = wire_filters(w->options, rules->leg, &rules->chain, w->err);
     if (r == 0)
         return pipeline_add_input(w->pipe, in, books, rules, w->err);
     in->ops->close(in);
@@ -341,7 +341,7 @@ static int open_all(struct wiring *w)
 /* Will anything be turned while it runs? */
 static bool is_steered(const struct options *options, const struct wanted_outputs *outputs)
 {
-    static const char *const names[] = {"control", "stop-file", "guard", "state"};
+    static const char *const names[] = {"control", "stop-file", "guard", "state", "config"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (options_given(options, names[i]))
             return true;

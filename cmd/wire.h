@@ -21,5 +21,9 @@ struct wired {
  * thread. On failure nothing stays open. */
 MUST_CHECK int wire(struct wired *wired, struct ledger *ledger, const struct options *options,
                     struct err *err);
+/* The filters of one leg: before a middleware only secrets are taken out. *chain may become NULL.
+ */
+MUST_CHECK int wire_filters(const struct options *options, enum pipeline_leg leg,
+                            struct filter_chain **chain, struct err *err);
 /* The pipeline's threads must have ended or never been started. */
 void wired_free(struct wired *wired);

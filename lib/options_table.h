@@ -33,6 +33,7 @@ enum option_flag {
     OPTION_OUTPUT = 1 << 4, /* each value opens an output */
     OPTION_BOUND = 1 << 5, /* a list whose values belong to the output that stands before them;
                               spec names the option that each stands for there, or is NULL */
+    OPTION_LIVE = 1 << 7, /* another value takes effect when --config is read again */
     OPTION_ELSEWHERE = 1 << 6, /* of another sub-command: cannot be given, and has its default */
 };
 

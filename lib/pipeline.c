@@ -54,6 +54,7 @@ static void free_lane(struct lane *lane)
     if (lane->in)
         lane->in->ops->close(lane->in);
     filter_chain_free(lane->chain);
+    lane_filters_free(atomic_load(&lane->next));
     limiter_free(lane->limiter);
     route_free(lane->route);
     fates_free(lane->fates);

@@ -115,6 +115,16 @@ MUST_CHECK int pipeline_add_input(struct pipeline *pipe, struct input *in, struc
  * does what they hold: nothing is left out, and its clock goes on from where it stood. */
 void pipeline_turn(struct pipeline *pipe);
 
+/* Other filters for all inputs, between two messages of each: make is asked for a chain for each
+ * input of a leg, and may set NULL. When one fails, none is changed. Of a steerable pipeline; main
+ * thread. */
+struct filter_maker {
+    int (*make)(void *arg, enum pipeline_leg leg, struct filter_chain **chain, struct err *err);
+    void *arg;
+};
+MUST_CHECK int pipeline_change_filters(struct pipeline *pipe, const struct filter_maker *maker,
+                                       struct err *err);
+
 MUST_CHECK int pipeline_start(struct pipeline *pipe, struct err *err);
 
 /* Inputs end after their current batch; then everything drains, for drain_ns at most in all. Any

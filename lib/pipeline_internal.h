@@ -33,6 +33,11 @@ struct feed {
     size_t bytes, max_bytes;
 };
 
+/* Filters that take the place of those before. */
+struct lane_filters {
+    struct filter_chain *chain; /* may be NULL */
+};
+
 /* An input and its thread; or the way of an output's answers, in that one's thread. */
 struct lane {
     struct sink sink; /* what the input puts into */
@@ -45,6 +50,7 @@ struct lane {
     struct dials usual;
     unsigned turned; /* as of pipeline.turned, what of dials was taken over */
     double speed; /* the same, of the speed */
+    _Atomic(struct lane_filters *) next; /* NULL: no others */
     struct limiter *limiter;
     struct sampler sampler;
     struct filter_chain *chain; /* may be NULL */
@@ -124,6 +130,7 @@ static inline bool pipeline_is_ending(struct pipeline *pipe, enum pipeline_leg l
            atomic_load_explicit(&pipe->stop, memory_order_relaxed);
 }
 
+void lane_filters_free(struct lane_filters *filters); /* NULL is fine */
 /* Takes over what was turned: before a message, and, of the speed, between two batches. */
 void lane_turn(struct lane *lane);
 void lane_turn_speed(struct lane *lane);

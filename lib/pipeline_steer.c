@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* What is turned while it runs: the main thread writes dials and works out what a pause means for
  * whom; each thread takes over what concerns it before its next message. */
+#include <errno.h>
+
 #include "lib/clock.h"
+#include "lib/mem.h"
 #include "lib/pipeline_internal.h"
 
 /* --- the main thread --- */
@@ -70,12 +73,59 @@ void pipeline_turn(struct pipeline *pipe)
         queue_wake(pipe->exits[i]->queue);
 }
 
+void lane_filters_free(struct lane_filters *filters)
+{
+    if (filters)
+        filter_chain_free(filters->chain);
+    mem_free(filters);
+}
+
+/* Filters for each lane, none of them in use yet. */
+static int make_filters(const struct pipeline *pipe, const struct filter_maker *maker,
+                        struct lane_filters *made[MAX_INPUTS], struct err *err)
+{
+    for (size_t i = 0; i < pipe->n_lanes; i++) {
+        made[i] = mem_zalloc(MEM_OTHER, sizeof(*made[i]));
+        if (!made[i])
+            return err_sys(err, ENOMEM, "filters");
+        int r = maker->make(maker->arg, pipe->lanes[i]->leg, &made[i]->chain, err);
+        if (r < 0)
+            return r;
+        filter_chain_count(made[i]->chain, pipe->lanes[i]->books);
+    }
+    return 0;
+}
+
+int pipeline_change_filters(struct pipeline *pipe, const struct filter_maker *maker,
+                            struct err *err)
+{
+    struct lane_filters *made[MAX_INPUTS] = {NULL};
+    assert(pipe->config.steerable);
+    int r = make_filters(pipe, maker, made, err);
+    for (size_t i = 0; i < pipe->n_lanes; i++) /* what its thread has not taken yet comes back */
+        lane_filters_free(r < 0 ? made[i] : atomic_exchange(&pipe->lanes[i]->next, made[i]));
+    if (r == 0)
+        pipeline_turn(pipe);
+    return r;
+}
+
 /* --- an input's thread --- */
+
+static void take_filters(struct lane *lane)
+{
+    struct lane_filters *next = atomic_exchange(&lane->next, NULL);
+    if (!next)
+        return;
+    filter_chain_free(lane->chain);
+    lane->chain = next->chain;
+    mem_free(next);
+}
 
 void lane_turn(struct lane *lane)
 {
     struct pipeline *pipe = lane->pipe;
     lane->turned = atomic_load(&pipe->turned); /* first: what changes from now on is seen next */
+    take_filters(lane);
     sampler_set_percent(&lane->sampler, atomic_load(&lane->dials->percent));
     limiter_set_rate(&lane->limiter, &lane->limit, atomic_load(&lane->dials->rate),
                      pipe->config.seed, clock_mono_ns());
