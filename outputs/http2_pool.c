@@ -254,15 +254,12 @@ enum output_result http2_pool_put(struct http2_pool *pool, const struct msg *msg
     return OUTPUT_TAKEN;
 }
 
-void http2_pool_run(struct http2_pool *pool, int wake_fd, int timeout_ms)
+/* Moves bytes; settles what has ended, and says whether anything has. */
+static bool perform(struct http2_pool *pool)
 {
-    struct curl_waitfd extra = {.fd = wake_fd, .events = CURL_WAIT_POLLIN};
     int running = 0, left = 0;
     const CURLMsg *msg;
-    dispatch(pool, clock_mono_ns());
-    (void)curl_multi_perform(pool->multi, &running);
-    if (timeout_ms > 0)
-        (void)curl_multi_poll(pool->multi, &extra, wake_fd == -1 ? 0 : 1, timeout_ms, NULL);
+    bool any = false;
     (void)curl_multi_perform(pool->multi, &running);
     int64_t now_ns = clock_mono_ns();
     while ((msg = curl_multi_info_read(pool->multi, &left))) {
@@ -273,8 +270,21 @@ void http2_pool_run(struct http2_pool *pool, int wake_fd, int timeout_ms)
             continue;
         (void)curl_multi_remove_handle(pool->multi, x->easy);
         done(pool, x, result, now_ns);
+        any = true;
     }
-    dispatch(pool, now_ns);
+    return any;
+}
+
+void http2_pool_run(struct http2_pool *pool, int wake_fd, int timeout_ms)
+{
+    struct curl_waitfd extra = {.fd = wake_fd, .events = CURL_WAIT_POLLIN};
+    dispatch(pool, clock_mono_ns());
+    /* what has ended may be all that was under way: then there is nothing to wait for */
+    if (!perform(pool) && timeout_ms > 0) {
+        (void)curl_multi_poll(pool->multi, &extra, wake_fd == -1 ? 0 : 1, timeout_ms, NULL);
+        (void)perform(pool);
+    }
+    dispatch(pool, clock_mono_ns());
 }
 
 void http2_pool_pause(struct http2_pool *pool, enum output_pause how)

@@ -206,7 +206,7 @@ static int set_up(struct http *h, const struct output_args *args, struct err *er
     config.pool.conns.voice = &h->voice;
     h->pad_cut = config.pool.pad_cut;
     h->exchanges = args->exchanges;
-    r = add_workers(h, &config, config.http2 ? 1 : count_workers(h, args->options), args);
+    r = add_workers(h, &config, count_workers(h, args->options), args);
     if (r < 0)
         return err_sys(err, -r, "--%s \"%s\"", option, args->address);
     tell_prefix(h);

@@ -127,6 +127,21 @@ def tls(case):
     equal(sorted(bodies), sorted([b"\0\xff" * 50000, b"", b"hello world"] * 2), "bodies")
 
 
+@test("an answer is noticed at once, also when nothing else is under way; two threads share the work")
+def prompt(case):
+    nginx = Nginx2(case)
+    for conns, workers in ((1, 1), (8, 2)):
+        name = recording(case, [gor.request(f"/{k}") for k in range(300)], conns)
+        for url in (f"http://127.0.0.1:{nginx.port}", f"https://127.0.0.1:{nginx.tls_port}"):
+            result = case.run("--input-file", name, "--output-http", url, "--output-http-version",
+                              "2", "--output-http-skip-verify", "--output-http-workers", workers)
+            out = result.output("output-http")
+            equal(out["delivered"], 300, "delivered")
+            within(out["http_connections"], 1, workers, f"connections for {conns} recorded ones")
+            # waiting out a timeout of 50 ms for each took 15 s
+            within(out["latency_p50_s"], 0, 1, f"seconds for an answer, {conns}, {url}")
+
+
 @test("redirects, nobody there, no answer in time, and a server that speaks HTTP/1 only")
 def failures(case):
     nginx = Nginx2(case)
