@@ -78,10 +78,9 @@ static const struct option_def *find(const struct reader *r, struct span name)
     char bound[NAME_MAX_LEN + sizeof(BOUND)];
     const struct option_def *def = NULL;
     if (r->in_section && r->has_output && name.len <= NAME_MAX_LEN) {
-        size_t prefix = strlen(BOUND);
-        memcpy(bound, BOUND, prefix);
-        memcpy(bound + prefix, name.ptr, name.len);
-        def = option_table_find(r->table, bound, prefix + name.len);
+        int n = snprintf(bound, sizeof(bound), BOUND "%.*s", (int)name.len, name.ptr);
+        assert(n >= 0 && (size_t)n < sizeof(bound));
+        def = option_table_find(r->table, bound, (size_t)n);
         if (def && (def->flags & OPTION_BOUND))
             return def;
     }
@@ -248,7 +247,7 @@ static int slurp(int fd, const char *path, uint8_t *out, size_t *len, struct err
 int config_file_read(struct options *options, const struct option_table *table, const char *path,
                      struct err *err)
 {
-    struct stat st;
+    struct stat st = {.st_mode = 0777}; /* until it is known */
     size_t len = 0;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (fd == -1)

@@ -116,13 +116,20 @@ static bool same_key(const struct key *a, const struct key *b)
     return a->kind == b->kind && strcmp(a->name, b->name) == 0;
 }
 
+static bool same_ramp(const struct limit *a, const struct limit *b)
+{
+    bool same = a->n_steps == b->n_steps && a->every_ns == b->every_ns;
+    for (size_t i = 0; i < a->n_steps && same; i++)
+        same = a->steps[i] == b->steps[i];
+    return same;
+}
+
 /* But for what a dial turns. */
 static bool same_limit(const struct limit *a, const struct limit *b)
 {
     return a->rps == b->rps && a->rate_to == b->rate_to && a->ramp_ns == b->ramp_ns &&
            a->copies == b->copies && same_key(&a->per, &b->per) && same_key(&a->by, &b->by) &&
-           a->n_steps == b->n_steps && a->every_ns == b->every_ns &&
-           memcmp(a->steps, b->steps, sizeof(a->steps)) == 0;
+           same_ramp(a, b);
 }
 
 static bool same_address(const char *a, size_t a_len, const char *b, size_t b_len)

@@ -24,6 +24,7 @@ struct bed {
     struct options *options;
     struct pipeline *pipe;
     struct steer steer;
+    struct reload reload;
     struct commands commands;
 };
 
@@ -52,8 +53,12 @@ static struct bed *made(void)
     bed.steer.pipe = bed.pipe;
     add(&bed, "out.x", ACCOUNT_OUTPUT);
     add(&bed, "in", ACCOUNT_INPUT);
-    bed.commands = (struct commands){
-        .steer = &bed.steer, .pipe = bed.pipe, .ledger = bed.ledger, .options = bed.options};
+    reload_init(&bed.reload, &(struct command_line){.argc = 0}, &bed.steer, bed.options);
+    bed.commands = (struct commands){.reload = &bed.reload,
+                                     .steer = &bed.steer,
+                                     .pipe = bed.pipe,
+                                     .ledger = bed.ledger,
+                                     .options = bed.options};
     return &bed;
 }
 
