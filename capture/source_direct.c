@@ -27,14 +27,13 @@
 /* Longest kernel filter (BPF_MAXINSNS). */
 #define FILTER_MAX 4096
 
-union control {
-    struct cmsghdr align;
-    uint8_t room[CMSG_SPACE(sizeof(struct timespec)) + CMSG_SPACE(sizeof(struct tpacket_auxdata))];
-};
+/* For the time and the VLAN tag of a packet. */
+#define CONTROL_LEN                                                                                \
+    (CMSG_SPACE(sizeof(struct timespec)) + CMSG_SPACE(sizeof(struct tpacket_auxdata)))
 
 struct slot {
     struct sockaddr_ll from;
-    union control control;
+    _Alignas(struct cmsghdr) uint8_t control[CONTROL_LEN];
     uint8_t bytes[HEAD_ROOM + SOURCE_SNAPLEN];
 };
 
@@ -139,7 +138,7 @@ static int receive(struct source *s, int max)
                                               .msg_namelen = sizeof(slot->from),
                                               .msg_iov = &d->parts[i],
                                               .msg_iovlen = 1,
-                                              .msg_control = &slot->control,
+                                              .msg_control = slot->control,
                                               .msg_controllen = sizeof(slot->control)};
     }
     return recvmmsg(s->fd, d->heads, (unsigned)(max < BATCH ? max : BATCH),
