@@ -9,6 +9,7 @@
 #include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/recent.h"
 
 #define COMMIT_NS NS_PER_S
 /* How long the outputs may take to be done with a partition that is taken away. */
@@ -255,6 +256,8 @@ int kafka_consumer_new(struct kafka_consumer **cp, const struct kafka_consumer_c
     c->config = *config;
     c->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     int r = c->event_fd == -1 ? err_sys(err, errno, "--input-kafka-host: eventfd") : 0;
+    if (r == 0 && recent_new(&c->config.values.recent) < 0)
+        r = err_sys(err, ENOMEM, "--input-kafka-host");
     if (r == 0)
         r = make_conf(&conf, c, err);
     if (r == 0)
@@ -286,6 +289,7 @@ void kafka_consumer_free(struct kafka_consumer *c)
     }
     if (c->event_fd != -1)
         close(c->event_fd);
+    recent_free(c->config.values.recent);
     mem_free(c);
 }
 

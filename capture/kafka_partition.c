@@ -3,7 +3,9 @@
 
 #include <errno.h>
 
+#include "lib/hash.h"
 #include "lib/mem.h"
+#include "lib/recent.h"
 #include "lib/record_json.h"
 
 /* Values looked at in one call, when none of them is a message. */
@@ -139,6 +141,8 @@ static void take_value(struct kafka_partition *p, const struct kafka_values *val
     book_add(values->books, BOOK_RECORD_BYTES, msg->len);
     if (msg->http.head_len == 0)
         book_one(values->books, BOOK_RECORDS_NOT_HTTP);
+    if (msg->id_len > 0 && recent_add(values->recent, hash64(msg->id, msg->id_len, msg->type)))
+        book_one(values->books, BOOK_RECORDS_REPEATED);
     p->next = msg;
     p->next_offset = m->offset;
     p->dry_ns = 0;

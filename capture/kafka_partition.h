@@ -25,6 +25,7 @@ struct kafka_partition {
 struct kafka_values {
     bool json; /* of values that do not begin as a record */
     struct books *books;
+    struct recent *recent; /* ids of messages, of all partitions of a consumer */
 };
 
 /* To be called before the partition is assigned: makes its messages come to its own queue, which

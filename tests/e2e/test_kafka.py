@@ -318,13 +318,15 @@ def from_gor(case):
                           "Req_Headers": {"Content-Length": "3", "Host": "x"}}).encode(),
               None, b"", b"1", b"1 a", b"1 a\n", b"\n", b"{}", b"{", b"null",
               b"1 ab 5 6 9 00000000 - -\nGET / HTTP/1.1\r\n\r\n", b"\xff" * 100]
+    values.append(values[0])
     cluster.client(case).produce(name, values)
-    got, result = Reader(case, cluster, name).take(3)
+    got, result = Reader(case, cluster, name).take(4)
     equal([r.payload for r in got],
           [plain, b"HTTP/1.1 200 OK\r\n\r\n", "PUT /json?a=b HTTP/1.1\r\nContent-Length: 3\r\n"
-           "Host: x\r\n\r\nb\u00e9".encode()], "payloads")
+           "Host: x\r\n\r\nb\u00e9".encode(), plain], "payloads")
     inp = result.input("input-kafka-host")
-    equal((inp["records"], inp["records_damaged"]), (3, 11), "records, damaged")
+    equal((inp["records"], inp["records_damaged"]), (4, 11), "records, damaged")
+    equal(inp["records_repeated"], 1, "of them with an id that came before")
 
 
 @test("where it begins: the end, the beginning, a number, a time, and where the group had come to")
