@@ -137,8 +137,9 @@ def flows(bench):
 
 
 def growth(bench):
-    """Ten times the requests; what starting costs is taken off."""
-    requests = bench.count(200_000)
+    """Ten times the requests, of files too large for the processor's caches; what starting costs is
+    taken off."""
+    requests = bench.count(500_000)
     none, some, many = (bench.capture("flows", n) for n in (0, requests, 10 * requests))
     pairs, peaks = [], []
     for _ in bench.rounds():
