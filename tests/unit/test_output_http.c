@@ -83,10 +83,13 @@ START_TEST(no_more_connections_than_allowed_and_nobody_starves)
         ck_assert_int_eq(sscanf((const char *)seen(&r, i).ptr, "GET /ok/%u/%u ", &conn, &n), 2);
         ck_assert_uint_eq(n, next[conn]);
         next[conn]++;
-        /* the first of each recorded connection comes before the last of any other */
+        /* The first of each recorded connection is sent before the last of any other; the server
+         * may not have looked yet at what is on the way over the two other connections. */
+        unsigned unseen = 0;
+        for (unsigned j = 0; j < 10; j++)
+            unseen += next[j] == 0;
         if (n == 29)
-            for (unsigned j = 0; j < 10; j++)
-                ck_assert_uint_gt(next[j], 0);
+            ck_assert_uint_le(unseen, 2);
     }
     finish(&r);
 }
