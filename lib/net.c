@@ -194,7 +194,8 @@ bool net_is_local(int fd)
         return false;
     if (ss.ss_family == AF_INET)
         return ntohl(((struct sockaddr_in *)&ss)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
-    return IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *)&ss)->sin6_addr);
+    return memcmp(&((struct sockaddr_in6 *)&ss)->sin6_addr, &in6addr_loopback,
+                  sizeof(in6addr_loopback)) == 0;
 }
 
 void net_peer(char *out, int fd)
