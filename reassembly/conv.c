@@ -227,7 +227,7 @@ static void keep_rest(struct conv_env *env, struct flow *f, enum direction dir,
     *p = *begun;
     p->msg = msg;
     p->cap = cap;
-    env->held += (int64_t)(sizeof(*p) + cap);
+    env->held += (int64_t)(PARTIAL_COST + cap);
     h->partial = p;
     size_t head = p->framer.view.head_len > 0 ? p->framer.head_len : bytes.len;
     memcpy(msg->bytes, bytes.ptr, head);

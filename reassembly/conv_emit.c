@@ -233,7 +233,7 @@ void conv_drop_partial(struct conv_env *env, struct half *h)
         env->held -= (int64_t)p->cap;
         msg_unref(p->msg);
     }
-    env->held -= (int64_t)sizeof(*p);
+    env->held -= (int64_t)PARTIAL_COST;
     mem_free(p);
     h->partial = NULL;
 }

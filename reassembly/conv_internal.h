@@ -25,6 +25,10 @@ struct partial {
     bool cut; /* --input-raw-allow-incomplete: kept, but not whole */
 };
 
+/* What it takes beside its bytes: itself, the head of its message, and what two blocks of memory
+ * have too much. */
+#define PARTIAL_COST (sizeof(struct partial) + sizeof(struct msg) + 2 * 96)
+
 static inline struct books *conv_books(const struct conv_env *env)
 {
     return env->config.books;

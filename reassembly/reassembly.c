@@ -240,7 +240,7 @@ void reassembly_tick(struct reassembly *r, int64_t now_ns)
 
 static int64_t memory(const struct reassembly *r)
 {
-    return r->env.held + r->pieces + (int64_t)(flow_count(r->table) * sizeof(struct flow));
+    return r->env.held + r->pieces + (int64_t)(flow_count(r->table) * FLOW_COST);
 }
 
 /* The least useful state goes first: what is closed, what is idle, then the longest silent. */

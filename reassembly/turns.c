@@ -46,7 +46,7 @@ static struct partial *begin(struct conv_env *env, struct flow *f, enum directio
     }
     begun.cap = FIRST_CAP;
     begun.ack = f->half[!dir].stream.peer_ack;
-    env->held += (int64_t)(sizeof(*p) + begun.cap);
+    env->held += (int64_t)(PARTIAL_COST + begun.cap);
     *p = begun;
     f->half[dir].partial = p;
     return p;

@@ -42,8 +42,8 @@ USAGE = (
 )
 
 NOT_BUILT = (
-    ("--output-ws-stats",),
-    ("--output-binary-track-response",), ("--http-pprof", ":1"),
+    ("--http-pprof", ":1"), ("--cpuprofile", "x"), ("--memprofile", "x"), ("--copy-buffer-size", "1mb"),
+    ("--output-file-buffer", "/var/tmp"),
 )
 
 
