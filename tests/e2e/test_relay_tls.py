@@ -64,7 +64,8 @@ def fail(case, receiver, words, counter, *options, host="127.0.0.1"):
     wait_until(lambda: words in sender.stderr(), lambda: f"no {words!r} in {sender.stderr()}", 10)
     books = sender.stop(status=6).output("output-tcp")
     equal(books["delivered"], 0, "delivered")
-    equal(books["abandoned"], 10, "abandoned")
+    check(books["seen"] > 0, "the sender had nothing to send")
+    equal(books["abandoned"], books["seen"], "abandoned, of those that were read by then")
     check(books[counter] >= 1, f"{counter} is not counted: {books}")
 
 

@@ -379,8 +379,7 @@ def refused(case):
             (("ws://",), ('--output-ws "ws://"', "no host")),
             (("ws://x:port",), ('--output-ws "ws://x:port"', "write ws://HOST")),
             (("ws://x/#a",), ("fragment",)),
-            (("ws://x", "--output-ws-workers", "0"), ("--output-ws-workers",)),
-            (("ws://x", "--output-ws-stats"), ("--output-ws-stats", "not available"))):
+            (("ws://x", "--output-ws-workers", "0"), ("--output-ws-workers",))):
         case.refuse("--input-dummy", "x", "--output-ws", *args, status=2, words=words)
 
 
