@@ -66,18 +66,33 @@ make()
     ninja -C "$folder" "$@"
 }
 
-# run NAME BUILD OPTION...: meson test in $top/BUILD; its log becomes NAME in the tally.
+# run NAME BUILD OPTION...: meson test in $top/BUILD; its log becomes NAME in the tally. What failed
+# runs once more, alone: much of it measures time, and the machine may have been busy with something
+# else. The tally tells of both.
 run()
 {
-    local name=$1 build=$2
+    local name=$1 build=$2 failed tally
     shift 2
     [ -f "$top/$build/build.ninja" ] || return
     say "running $name"
-    rm -f "$top/$build/meson-logs/testlog-$name.json"
-    "${fixed[@]}" meson test -C "$top/$build" --no-rebuild --logbase "testlog-$name" "$@" \
-        >"$logs/$name.log" 2>&1
-    tail -n +2 "$logs/$name.log" | grep -E '^ *[0-9]+/[0-9]+ .*(FAIL|ERROR|TIMEOUT)'
-    tallies+=("$name=$top/$build/meson-logs/testlog-$name.json")
+    tally=$(meson_test "$name" "$build" "$@")
+    mapfile -t failed < <(python3 tests/tally.py --failed "$tally")
+    if [ ${#failed[@]} -gt 0 ]; then
+        say "once more: ${failed[*]}"
+        tally+=,$(meson_test "$name-again" "$build" --num-processes 1 "${failed[@]}")
+    fi
+    tallies+=("$name=$tally")
+}
+
+# meson_test NAME BUILD ARGUMENT...: prints where its log is.
+meson_test()
+{
+    local log=$top/$2/meson-logs/testlog-$1.json output=$logs/$1.log
+    rm -f "$log"
+    "${fixed[@]}" meson test -C "$top/$2" --no-rebuild --logbase "testlog-$1" "${@:3}" \
+        >"$output" 2>&1
+    tail -n +2 "$output" | grep -E '^ *[0-9]+/[0-9]+ .*(FAIL|ERROR|TIMEOUT)' >&2
+    echo "$log"
 }
 
 fuzz_one()

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Adds up what ran: each argument is NAME=FILE, where FILE is Meson's testlog.json or plain TAP.
+NAME=FILE,AGAIN: a program that is in AGAIN ran once more; that counts, and the first time is told.
 
 Every TAP point counts as one test; a program that prints no TAP counts as one. A program that ended
 badly, or printed fewer points than it planned, counts one failure more. Prints a table, what
@@ -69,20 +70,45 @@ def count_program(entry, tally):
         tally.fail(f"{name}: {result}, exit status {entry.get('returncode')}")
 
 
+def programs(path):
+    """name: entry, of a testlog.json."""
+    with open(path, encoding="utf-8", errors="replace") as f:
+        return {e["name"]: e for e in map(json.loads, f)}
+
+
+def has_failed(entry):
+    tally = Tally()
+    count_program(entry, tally)
+    return tally.failed > 0
+
+
+def count_programs(path, again, tally):
+    entries = programs(path)
+    for name, entry in (programs(again) if again else {}).items():
+        first = Tally()
+        count_program(entries[name], first)
+        for text in first.failures:
+            print(f"ran once more: {text}")
+        entries[name] = entry
+    for entry in entries.values():
+        count_program(entry, tally)
+    if not entries:
+        tally.fail(f"{path}: no test ran")
+
+
 def count_file(path):
     tally = Tally()
+    path, _, again = path.partition(",")
     try:
+        if path.endswith(".json"):
+            count_programs(path, again, tally)
+            return tally
         with open(path, encoding="utf-8", errors="replace") as f:
             text = f.read()
     except OSError as e:
         tally.fail(str(e))
         return tally
-    if path.endswith(".json"):
-        for line in text.splitlines():
-            count_program(json.loads(line), tally)
-        if not text.strip():
-            tally.fail(f"{path}: no test ran")
-    elif count_tap(text, path, tally) is None:
+    if count_tap(text, path, tally) is None:
         tally.fail(f"{path}: no test ran")
     return tally
 
@@ -105,5 +131,15 @@ def main(args):
     return 1 if failed or passed == 0 else 0
 
 
+def print_failed(path):
+    """What failed, as meson test takes it."""
+    for name, entry in programs(path).items():
+        if has_failed(entry):
+            print(name.rpartition(" / ")[2])
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    if sys.argv[1] == "--failed":
+        print_failed(sys.argv[2])
+    else:
+        sys.exit(main(sys.argv[1:]))
