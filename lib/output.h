@@ -88,7 +88,7 @@ struct output_ops {
     /* Optional: SIGHUP. Close and open files again. Output thread. */
     void (*reopen)(struct output *out);
     /* Frees all; what is still under way must be settled as abandoned first. Main thread, after the
-     * output's thread has ended. NULL is fine. */
+     * output's thread has ended; without stop() an answer may still be given on. NULL is fine. */
     void (*close)(struct output *out);
 };
 

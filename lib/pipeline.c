@@ -63,21 +63,36 @@ static void free_lane(struct lane *lane)
     mem_free(lane);
 }
 
+/* Its thread has ended. It may still give an answer on, so that nothing is freed that answers can
+ * come to before all are closed. */
+static void close_exit(struct exit_lane *lane)
+{
+    lane->ops->close(lane->out);
+    lane->out = NULL;
+}
+
+static void free_exit(struct exit_lane *lane)
+{
+    if (lane->queue)
+        exit_lane_abandon(lane);
+    filter_chain_free(lane->rewriters);
+    options_free(lane->options);
+    limiter_free(lane->limiter);
+    fates_free(lane->left_out);
+    queue_free(lane->queue);
+    mem_free(lane);
+}
+
 static void close_parts(struct pipeline *pipe)
 {
     for (size_t i = 0; i < pipe->n_lanes; i++)
         free_lane(pipe->lanes[i]);
-    for (size_t i = 0; i < pipe->n_exits; i++) {
-        struct exit_lane *lane = pipe->exits[i];
-        lane->out->ops->close(lane->out);
-        filter_chain_free(lane->rewriters);
-        options_free(lane->options);
-        limiter_free(lane->limiter);
-        fates_free(lane->left_out);
-        queue_free(lane->queue);
-        mem_free(lane);
-    }
-    for (size_t i = 0; i < pipe->n_answers; i++) /* closing outputs may still have put some */
+    atomic_store(&pipe->give_up, true); /* nobody makes room in a queue any more */
+    for (size_t i = 0; i < pipe->n_exits; i++)
+        close_exit(pipe->exits[i]);
+    for (size_t i = 0; i < pipe->n_exits; i++)
+        free_exit(pipe->exits[i]);
+    for (size_t i = 0; i < pipe->n_answers; i++)
         free_lane(pipe->answers[i]);
     fates_free(pipe->fates);
     pipe->fates = NULL;
@@ -127,6 +142,8 @@ int pipeline_add_output(struct pipeline *pipe, struct output *out, struct accoun
     lane->pipe = pipe;
     lane->leg = rules->leg;
     lane->out = out;
+    lane->ops = ops;
+    lane->books = out->books;
     lane->account = account;
     lane->lateness = account_lateness(account);
     lane->pace = account_pace(account);
@@ -245,7 +262,7 @@ int pipeline_add_input(struct pipeline *pipe, struct input *in, struct books *bo
     pipe->lanes[pipe->n_lanes++] = lane;
     int r = lane_find_exits(lane, err);
     for (size_t i = 0; i < lane->n_exits; i++)
-        if (lane->exits[i]->out->ops->documents)
+        if (lane->exits[i]->ops->documents)
             lane->deaf |= UINT32_C(1) << i;
     return r == 0 ? open_route(lane, &rules->limit, err) : r;
 }

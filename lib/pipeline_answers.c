@@ -63,7 +63,7 @@ void answers_close(struct pipeline *pipe, enum pipeline_leg leg)
 
 static bool hears(const struct exit_lane *exit, const struct output *from, bool all)
 {
-    const struct output_ops *ops = exit->out->ops;
+    const struct output_ops *ops = exit->ops;
     if (ops->documents)
         return from->ops->exchanges && !from->ops->baseline;
     return ops->compares || (all && !ops->requests_only);
@@ -78,7 +78,7 @@ static int find_receivers(struct lane *lane, struct output *from, bool all, stru
             continue;
         }
         lane->exits[i]->hears = true;
-        from->answer_tells |= lane->exits[i]->out->ops->documents;
+        from->answer_tells |= lane->exits[i]->ops->documents;
     }
     return r;
 }

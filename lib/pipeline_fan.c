@@ -51,7 +51,7 @@ static void empty_feed(struct lane *lane, size_t i)
 {
     struct pipeline *pipe = lane->pipe;
     while (!hand_over(lane, i)) {
-        if (!lane->waits || lane->exits[i]->out->ops->documents) {
+        if (!lane->waits || lane->exits[i]->ops->documents) {
             drop(lane, i, BOOK_DROPPED);
             return;
         }
@@ -148,7 +148,7 @@ void lane_deliver(struct lane *lane, const struct msg *msg, const struct msg *ch
         book_one(lane->pages[i], BOOK_SEEN);
         if (fate != ROUTE_TAKEN) {
             book_one(lane->pages[i], books[fate]);
-        } else if (lane->exits[i]->out->ops->requests_only && !request) {
+        } else if (lane->exits[i]->ops->requests_only && !request) {
             book_one(lane->pages[i], BOOK_SKIPPED);
         } else if (!changed) {
             book_one(lane->pages[i], BOOK_FAILED);

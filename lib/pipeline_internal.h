@@ -77,8 +77,10 @@ struct lane {
 struct exit_lane {
     struct pipeline *pipe;
     enum pipeline_leg leg;
-    struct output *out;
-    struct account *account; /* outlives it */
+    struct output *out; /* NULL: closed */
+    const struct output_ops *ops; /* of out, as are the books, and outlive it */
+    struct books *books;
+    struct account *account;
     struct limit limit; /* as it began */
     struct dials *dials; /* may be its own: */
     struct dials usual;

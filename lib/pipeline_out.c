@@ -40,7 +40,7 @@ static bool gave_up(struct exit_lane *lane)
 
 static void poll_output(struct exit_lane *lane, int wake_fd, int timeout_ms)
 {
-    lane->out->ops->poll(lane->out, wake_fd, timeout_ms);
+    lane->ops->poll(lane->out, wake_fd, timeout_ms);
 }
 
 /* A message that was due then has been handed over now. */
@@ -72,11 +72,11 @@ static void look_around(struct exit_lane *lane)
 static void write_one(struct exit_lane *lane, const struct msg *msg)
 {
     struct output *out = lane->out;
-    enum output_result r = out->ops->write(out, msg);
+    enum output_result r = lane->ops->write(out, msg);
     while (r == OUTPUT_BUSY) {
-        assert(out->ops->poll);
+        assert(lane->ops->poll);
         if (gave_up(lane)) {
-            book_one(out->books, BOOK_ABANDONED);
+            book_one(lane->books, BOOK_ABANDONED);
             receipt_abandon(msg->receipt);
             msg_unref(msg);
             return;
@@ -87,20 +87,20 @@ static void write_one(struct exit_lane *lane, const struct msg *msg)
             return;
         }
         poll_output(lane, -1, BUSY_POLL_MS);
-        r = out->ops->write(out, msg);
+        r = lane->ops->write(out, msg);
     }
     if (msg->due_ns != 0 && r != OUTPUT_SKIPPED)
         note_time(lane, msg->due_ns, clock_mono_ns());
     switch (r) {
     case OUTPUT_DONE:
-        book_one(out->books, BOOK_DELIVERED);
-        book_add(out->books, BOOK_DELIVERED_BYTES, msg->len);
+        book_one(lane->books, BOOK_DELIVERED);
+        book_add(lane->books, BOOK_DELIVERED_BYTES, msg->len);
         break;
     case OUTPUT_SKIPPED:
-        book_one(out->books, BOOK_SKIPPED);
+        book_one(lane->books, BOOK_SKIPPED);
         break;
     case OUTPUT_FAILED:
-        book_one(out->books, BOOK_FAILED);
+        book_one(lane->books, BOOK_FAILED);
         break;
     case OUTPUT_TAKEN: /* has a reference of its own, and settles it */
     case OUTPUT_BUSY:
@@ -127,14 +127,14 @@ static void admit_one(struct exit_lane *lane, const struct msg *msg)
 {
     msg = rewrite(lane, msg);
     if (!msg) {
-        book_one(lane->out->books, BOOK_FAILED);
+        book_one(lane->books, BOOK_FAILED);
         return;
     }
     if (!lane->limiter || limiter_admit(lane->limiter, msg, clock_mono_ns())) {
         write_one(lane, msg);
         return;
     }
-    book_one(lane->out->books, BOOK_LIMITED);
+    book_one(lane->books, BOOK_LIMITED);
     msg_unref(msg);
 }
 
@@ -143,7 +143,7 @@ static void idle(struct exit_lane *lane)
 {
     if (!queue_arm(lane->queue))
         return;
-    if (lane->out->ops->poll) {
+    if (lane->ops->poll) {
         poll_output(lane, queue_fd(lane->queue), IDLE_POLL_MS);
     } else {
         struct pollfd fd = {.fd = queue_fd(lane->queue), .events = POLLIN};
@@ -155,7 +155,7 @@ static void idle(struct exit_lane *lane)
 /* What is under way goes on; the queue stays as it is. */
 static void hold(struct exit_lane *lane)
 {
-    if (lane->out->ops->poll)
+    if (lane->ops->poll)
         poll_output(lane, -1, HOLD_MS);
     else
         poll(NULL, 0, HOLD_MS);
@@ -164,7 +164,7 @@ static void hold(struct exit_lane *lane)
 void exit_lane_abandon(struct exit_lane *lane)
 {
     for (const struct msg *msg = queue_take(lane->queue); msg; msg = queue_take(lane->queue)) {
-        book_one(lane->out->books, BOOK_ABANDONED);
+        book_one(lane->books, BOOK_ABANDONED);
         receipt_abandon(msg->receipt);
         msg_unref(msg);
     }
@@ -172,7 +172,7 @@ void exit_lane_abandon(struct exit_lane *lane)
 
 static void drain(struct exit_lane *lane)
 {
-    const struct output_ops *ops = lane->out->ops;
+    const struct output_ops *ops = lane->ops;
     while (ops->flush && ops->flush(lane->out) == OUTPUT_BUSY && !gave_up(lane)) {
         look_around(lane);
         poll_output(lane, -1, FLUSH_POLL_MS);
@@ -183,7 +183,7 @@ static void drain(struct exit_lane *lane)
 void *exit_lane_run(void *arg)
 {
     struct exit_lane *lane = arg;
-    const struct output_ops *ops = lane->out->ops;
+    const struct output_ops *ops = lane->ops;
     unsigned since_poll = 0;
     while (!queue_is_done(lane->queue) && !gave_up(lane)) {
         if (atomic_load_explicit(&lane->reopen, memory_order_relaxed) &&

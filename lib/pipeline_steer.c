@@ -17,7 +17,7 @@ static bool is_paused(const struct dials *dials)
 /* Whoever compares answers has nothing to do when there are none. */
 static bool is_exit_paused(const struct exit_lane *exit, bool all_paused)
 {
-    return exit->out->ops->compares ? all_paused : is_paused(exit->dials);
+    return exit->ops->compares ? all_paused : is_paused(exit->dials);
 }
 
 static bool all_outputs_paused(const struct pipeline *pipe)
@@ -156,8 +156,8 @@ void exit_lane_turn(struct exit_lane *lane)
 void exit_lane_leave_out(struct exit_lane *lane, const struct msg *msg)
 {
     bool request = msg->type == MSG_REQUEST;
-    book_one(lane->out->books, BOOK_PAUSED);
-    if (request && !lane->left_out && !lane->out->ops->requests_only &&
+    book_one(lane->books, BOOK_PAUSED);
+    if (request && !lane->left_out && !lane->ops->requests_only &&
         fates_new(&lane->left_out, FATES_REMEMBERED) < 0)
         lane->left_out = NULL; /* without memory its response may come alone */
     if (request && lane->left_out)
@@ -182,6 +182,6 @@ void exit_lane_look_at_pause(struct exit_lane *lane)
     if (how == lane->paused)
         return;
     lane->paused = how;
-    if (lane->out->ops->pause)
-        lane->out->ops->pause(lane->out, how);
+    if (lane->ops->pause)
+        lane->ops->pause(lane->out, how);
 }
