@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "cmd/control_commands.h"
-#include "cmd/control_server.h"
 #include "cmd/progress.h"
 #include "cmd/ramps.h"
 #include "cmd/service.h"
@@ -42,7 +41,7 @@ int control_init(struct err *err)
 
 struct control {
     struct commands commands; /* with all that is borrowed */
-    struct control_server *server; /* NULL: none */
+    struct control_server *server; /* borrowed; NULL: none */
     struct ramps *ramps; /* NULL: none */
     struct reload reload;
     const char *stop_file; /* "": none */
@@ -117,9 +116,17 @@ static int timeout_ms_until(int64_t deadline_ns)
     return (int)((left_ns < 60 * NS_PER_S ? left_ns : 60 * NS_PER_S) / NS_PER_MS) + 1;
 }
 
-int control_open(struct control **controlp, const struct wired *wired, const struct ledger *ledger,
-                 const struct options *options, const struct command_line *line, struct err *err)
+int control_listen(struct control_server **serverp, const struct options *options, struct err *err)
 {
+    const char *path = options_string(options, "control");
+    *serverp = NULL;
+    return path[0] ? control_server_open(serverp, path, err) : 0;
+}
+
+int control_open(struct control **controlp, const struct control_args *args, struct err *err)
+{
+    const struct wired *wired = args->wired;
+    const struct options *options = args->options;
     struct control *c = mem_zalloc(MEM_OTHER, sizeof(*c));
     if (!c)
         return err_sys(err, ENOMEM, "start");
@@ -127,19 +134,19 @@ int control_open(struct control **controlp, const struct wired *wired, const str
         .steer = wired->steer,
         .pipe = wired->pipe,
         .shed = wired->shed,
-        .ledger = ledger,
+        .ledger = args->ledger,
         .options = options,
         .start_ns = clock_mono_ns(),
     };
     c->commands.reload = &c->reload;
-    reload_init(&c->reload, line, wired->steer, options);
+    reload_init(&c->reload, args->line, wired->steer, options);
     c->stop_file = options_string(options, "stop-file");
     c->looked_ns = c->commands.start_ns - STOP_FILE_NS;
     const struct control_handler handler = {.answer = commands_answer, .arg = &c->commands};
-    const char *path = options_string(options, "control");
-    int r = path[0] ? control_server_open(&c->server, path, &handler, err) : 0;
-    if (r == 0)
-        r = ramps_open(&c->ramps, wired->steer, options, err);
+    c->server = args->server;
+    if (c->server)
+        control_server_answer_by(c->server, &handler);
+    int r = ramps_open(&c->ramps, wired->steer, options, err);
     if (r < 0) {
         control_close(c);
         return r;
@@ -155,7 +162,6 @@ void control_close(struct control *c)
         return;
     ramps_close(c->ramps);
     reload_fini(&c->reload);
-    control_server_close(c->server);
     mem_free(c);
 }
 

@@ -3,6 +3,7 @@
  * pipeline runs. */
 #pragma once
 
+#include "cmd/control_server.h"
 #include "cmd/reload.h"
 #include "cmd/wire.h"
 #include "lib/err.h"
@@ -14,11 +15,22 @@ MUST_CHECK int control_init(struct err *err);
 
 struct control;
 
-/* Listens on the socket, and pauses what is to be paused from the beginning. All is borrowed.
- * Before the pipeline starts. */
-MUST_CHECK int control_open(struct control **controlp, const struct wired *wired,
-                            const struct ledger *ledger, const struct options *options,
-                            const struct command_line *line, struct err *err);
+/* Listens on the socket of --control, as who started refrain; NULL without it. */
+MUST_CHECK int control_listen(struct control_server **serverp, const struct options *options,
+                              struct err *err);
+
+/* What it works with; borrowed. */
+struct control_args {
+    const struct wired *wired;
+    const struct ledger *ledger;
+    const struct options *options;
+    const struct command_line *line;
+    struct control_server *server; /* of control_listen(); NULL: none */
+};
+
+/* Pauses what is to be paused from the beginning. Before the pipeline starts. */
+MUST_CHECK int control_open(struct control **controlp, const struct control_args *args,
+                            struct err *err);
 void control_close(struct control *control); /* NULL is fine */
 
 /* Returns when all threads of the pipeline have ended, or an end was forced. SIGINT, SIGTERM: stop

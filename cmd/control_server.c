@@ -96,13 +96,11 @@ static int listen_at(struct control_server *s, struct err *err)
     return 0;
 }
 
-int control_server_open(struct control_server **serverp, const char *path,
-                        const struct control_handler *handler, struct err *err)
+int control_server_open(struct control_server **serverp, const char *path, struct err *err)
 {
     struct control_server *s = mem_zalloc(MEM_OTHER, sizeof(*s));
     if (!s)
         return err_sys(err, ENOMEM, "--control");
-    s->handler = *handler;
     s->uid = geteuid();
     for (size_t i = 0; i < CONTROL_CLIENTS; i++)
         s->clients[i].fd = -1;
@@ -116,6 +114,11 @@ int control_server_open(struct control_server **serverp, const char *path,
     }
     *serverp = s;
     return 0;
+}
+
+void control_server_answer_by(struct control_server *s, const struct control_handler *handler)
+{
+    s->handler = *handler;
 }
 
 /* --- clients --- */

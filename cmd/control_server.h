@@ -2,8 +2,8 @@
 /* The socket of --control: clients that ask line by line and get a line each
  * (lib/control_request.h). Main thread, without ever waiting for a client: each has a bounded line,
  * a bounded number of them is served, and who neither asks nor reads for CONTROL_IDLE_NS is closed.
- * Only root and the user that runs refrain are heard (SO_PEERCRED); the socket is theirs alone, too
- * (mode 0600). */
+ * Only root, who started refrain and the user that it runs as are heard (SO_PEERCRED); the socket
+ * is theirs alone who started it (mode 0600). */
 #pragma once
 
 #include <poll.h>
@@ -25,9 +25,11 @@ struct control_handler {
     void *arg;
 };
 
-/* A socket that nobody listens on any more is replaced; one that somebody does is an error. */
+/* A socket that nobody listens on any more is replaced; one that somebody does is an error. It
+ * serves nobody before control_server_answer_by(). */
 MUST_CHECK int control_server_open(struct control_server **serverp, const char *path,
-                                   const struct control_handler *handler, struct err *err);
+                                   struct err *err);
+void control_server_answer_by(struct control_server *server, const struct control_handler *handler);
 /* Removes the socket. NULL is fine. */
 void control_server_close(struct control_server *server);
 

@@ -8,6 +8,7 @@
 
 #include "cmd/config_file.h"
 #include "cmd/control.h"
+#include "cmd/control_server.h"
 #include "cmd/doctor.h"
 #include "cmd/explain.h"
 #include "cmd/fail_on.h"
@@ -17,6 +18,7 @@
 #include "cmd/options_table.h"
 #include "cmd/registry.h"
 #include "cmd/reporting.h"
+#include "cmd/sandbox.h"
 #include "cmd/stats.h"
 #include "cmd/summary.h"
 #include "cmd/tool_table.h"
@@ -49,47 +51,79 @@ static int tell(const struct err *err)
     return (int)err->status;
 }
 
+/* What a run is begun with. */
+struct start {
+    const struct options *options;
+    struct command_line line;
+    struct ledger *ledger;
+    struct sandbox sandbox;
+    struct control_server *server; /* NULL: none */
+    struct reporting *reports;
+};
+
 /* Writes the reports on a run that ended so; its exit status may be another then. */
-static int report(struct reporting *reports, const struct ledger *ledger,
-                  const struct comparison *comparison, int status, const struct err *why)
+static int report(const struct start *s, const struct comparison *comparison, int status,
+                  const struct err *why)
 {
     struct err err;
-    if (reporting_write(reports, ledger, comparison, (enum exit_status)status,
+    if (reporting_write(s->reports, s->ledger, comparison, (enum exit_status)status,
                         why ? why->text : NULL, &err) == 0)
         return status;
     return tell(&err);
 }
 
-static int run(const struct wired *wired, struct ledger *ledger, struct reporting *reports,
-               const struct options *options, const struct command_line *line)
+static int run(const struct start *s, const struct wired *wired)
 {
     struct err err;
     struct control *control = NULL;
+    const struct control_args args = {.wired = wired,
+                                      .ledger = s->ledger,
+                                      .options = s->options,
+                                      .line = &s->line,
+                                      .server = s->server};
     summary_start(wired->comparison);
-    if (control_open(&control, wired, ledger, options, line, &err) < 0 ||
-        pipeline_start(wired->pipe, &err) < 0) {
+    if (control_open(&control, &args, &err) < 0 || pipeline_start(wired->pipe, &err) < 0) {
         control_close(control);
-        return report(reports, ledger, wired->comparison, tell(&err), &err);
+        return report(s, wired->comparison, tell(&err), &err);
     }
     control_run(control);
     control_close(control);
     int r = pipeline_join(wired->pipe, &err);
-    summary_print(ledger, options, SUMMARY_END);
-    int status = r < 0 ? tell(&err) : (int)judge(ledger, options);
-    status = report(reports, ledger, wired->comparison, status, r < 0 ? &err : NULL);
+    summary_print(s->ledger, s->options, SUMMARY_END);
+    int status = r < 0 ? tell(&err) : (int)judge(s->ledger, s->options);
+    status = report(s, wired->comparison, status, r < 0 ? &err : NULL);
     if (r == -ETIMEDOUT)
         _exit(status); /* a thread still uses what would be freed */
     return status;
 }
 
-static int run_wired(struct ledger *ledger, struct reporting *reports,
-                     const struct options *options, const struct command_line *line)
+/* What goes wrong may do so because it is another user by now. */
+static int tell_opening(const struct start *s, int r, struct err *err)
+{
+    privileges_explain(&s->sandbox.privileges, r, err);
+    return tell(err);
+}
+
+static int run_wired(struct start *s)
 {
     struct err err;
     struct wired wired;
-    if (wire(&wired, ledger, options, &err) < 0)
+    int r = sandbox_read(&s->sandbox, s->options, &err);
+    if (r == 0)
+        r = control_listen(&s->server, s->options, &err);
+    if (r < 0)
         return tell(&err);
-    int status = run(&wired, ledger, reports, options, line);
+    r = wire(&wired, s->ledger, s->options, &s->sandbox, &err);
+    if (r < 0)
+        return tell_opening(s, r, &err);
+    int status;
+    r = reporting_open(&s->reports, s->options, s->line.argc, s->line.argv, &err);
+    if (r < 0) {
+        status = tell_opening(s, r, &err);
+    } else {
+        status = run(s, &wired);
+        reporting_close(s->reports);
+    }
     wired_free(&wired);
     return status;
 }
@@ -130,8 +164,7 @@ static bool any_given(const struct options *options)
 static int run_with_options(const struct options *options, int argc, char **argv)
 {
     struct err err;
-    struct ledger *ledger;
-    struct reporting *reports;
+    struct start start = {.options = options, .line = {.argc = argc, .argv = argv}};
     if (options_bool(options, "help"))
         return help_print(stdout);
     if (options_bool(options, "version"))
@@ -153,19 +186,13 @@ static int run_with_options(const struct options *options, int argc, char **argv
         return tell(&err);
     if (control_init(&err) < 0)
         return tell(&err);
-    if (ledger_new(&ledger) < 0) {
+    if (ledger_new(&start.ledger) < 0) {
         log_error(NULL, "cannot start: out of memory");
         return STATUS_FAILURE;
     }
-    int status;
-    if (reporting_open(&reports, options, argc, argv, &err) < 0) {
-        status = tell(&err);
-    } else {
-        status =
-            run_wired(ledger, reports, options, &(struct command_line){.argc = argc, .argv = argv});
-        reporting_close(reports);
-    }
-    ledger_free(ledger);
+    int status = run_wired(&start);
+    control_server_close(start.server);
+    ledger_free(start.ledger);
     return status;
 }
 

@@ -39,6 +39,7 @@ struct wiring {
     struct steer *steer; /* may be NULL */
     struct comparing comparing;
     struct shed *shed; /* --max-cpu; NULL: no limit */
+    struct sandbox *sandbox; /* borrowed */
 };
 
 /* One of args->n_workers; the first one makes args->first. */
@@ -323,10 +324,12 @@ static int open_all(struct wiring *w)
         w->steer->pipe = w->pipe;
     if (r == 0)
         r = open_shed(w);
-    if (r == 0 && has_middleware(w))
-        r = open_middleware(w, &back, &back_books);
     if (r == 0)
         r = open_inputs(w);
+    if (r == 0)
+        r = sandbox_enter(w->sandbox, w->err);
+    if (r == 0 && has_middleware(w))
+        r = open_middleware(w, &back, &back_books);
     if (r == 0)
         r = open_outputs(w);
     if (r == 0)
@@ -351,13 +354,15 @@ static bool is_steered(const struct options *options, const struct wanted_output
     return false;
 }
 
-int wire(struct wired *wired, struct ledger *ledger, const struct options *options, struct err *err)
+int wire(struct wired *wired, struct ledger *ledger, const struct options *options,
+         struct sandbox *sandbox, struct err *err)
 {
     struct wiring *w = mem_zalloc(MEM_OTHER, sizeof(*w));
     if (!w)
         return err_sys(err, ENOMEM, "start");
     w->options = options;
     w->ledger = ledger;
+    w->sandbox = sandbox;
     w->err = err;
     int r = wire_read(&w->wanted_inputs, &w->outputs, options, err);
     if (r == 0 && is_steered(options, &w->outputs)) {

@@ -3,6 +3,7 @@
  * knows all folders (through the registry). */
 #pragma once
 
+#include "cmd/sandbox.h"
 #include "cmd/steer.h"
 #include "compare/comparison.h"
 #include "lib/err.h"
@@ -17,10 +18,10 @@ struct wired {
     struct shed *shed; /* what the inputs ask; NULL: no limit */
 };
 
-/* A pipeline ready to start, its accounts in ledger. options and ledger must outlive it. Main
- * thread. On failure nothing stays open. */
+/* A pipeline ready to start, its accounts in ledger. options and ledger must outlive it. Enters the
+ * sandbox when the inputs are open. Main thread. On failure nothing stays open. */
 MUST_CHECK int wire(struct wired *wired, struct ledger *ledger, const struct options *options,
-                    struct err *err);
+                    struct sandbox *sandbox, struct err *err);
 /* The filters of one leg: before a middleware only secrets are taken out. *chain may become NULL.
  */
 MUST_CHECK int wire_filters(const struct options *options, enum pipeline_leg leg,

@@ -11,7 +11,8 @@
 #define MAX_WAITING 64
 
 struct file_sync {
-    pthread_t thread;
+    pthread_t thread; /* from the first descriptor on */
+    bool running;
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t change;
     int fds[MAX_WAITING];
@@ -57,11 +58,6 @@ int file_sync_new(struct file_sync **sp)
         return -ENOMEM;
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->change, NULL);
-    int r = pthread_create(&s->thread, NULL, run, s);
-    if (r != 0) {
-        mem_free(s);
-        return -r;
-    }
     *sp = s;
     return 0;
 }
@@ -74,7 +70,8 @@ void file_sync_free(struct file_sync *s)
     s->quit = true;
     pthread_cond_broadcast(&s->change);
     pthread_mutex_unlock(&s->lock);
-    pthread_join(s->thread, NULL);
+    if (s->running)
+        pthread_join(s->thread, NULL);
     pthread_cond_destroy(&s->change);
     pthread_mutex_destroy(&s->lock);
     mem_free(s);
@@ -83,6 +80,14 @@ void file_sync_free(struct file_sync *s)
 void file_sync_add(struct file_sync *s, int fd)
 {
     pthread_mutex_lock(&s->lock);
+    if (!s->running)
+        s->running = pthread_create(&s->thread, NULL, run, s) == 0;
+    if (!s->running) {
+        int fault = sync_one(fd);
+        s->fault = fault ? fault : s->fault;
+        pthread_mutex_unlock(&s->lock);
+        return;
+    }
     while (s->n == MAX_WAITING)
         pthread_cond_wait(&s->change, &s->lock);
     s->fds[s->n++] = fd;

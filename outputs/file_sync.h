@@ -13,12 +13,14 @@ enum file_fsync {
 
 struct file_sync;
 
-/* 0, -ENOMEM, or what pthread_create(3) says. */
+/* 0 or -ENOMEM. Its thread begins with the first descriptor, and not while the program starts:
+ * cmd/sandbox.h. */
 MUST_CHECK int file_sync_new(struct file_sync **sp);
 /* Waits until all is on the disk. NULL is fine. */
 void file_sync_free(struct file_sync *s);
 
-/* Takes fd, to be synced and closed. When very many wait already, it waits with them. */
+/* Takes fd, to be synced and closed. When very many wait already, it waits with them;
+ * when there can be no thread, it does it itself. */
 void file_sync_add(struct file_sync *s, int fd);
 /* The errno of an fsync that failed since the last call; 0: none did. */
 int file_sync_fault(struct file_sync *s);

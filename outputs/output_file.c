@@ -254,6 +254,8 @@ static int recall(struct file_output *f, struct err *err)
                  "will be recorded twice");
         return 0;
     }
+    if (r == -EACCES) /* the folder itself */
+        return err_sys(err, EACCES, "--output-file %s: cannot be written", plan->pattern);
     return r < 0 ? err_sys(err, -r, "--output-file %s: its note for relays", plan->pattern) : 0;
 }
 

@@ -347,7 +347,13 @@ def isolate():
     else's ports and packets are met, and nothing that a test started outlives it."""
     if os.geteuid() != 0 or "REFRAIN_ISOLATED" in os.environ:
         return
-    script = "ip link set lo up && mkdir -p /run/netns && mount -t tmpfs none /run/netns && exec \"$@\""
+    # without a user "refrain", which a refrain that root starts would become
+    script = """ip link set lo up && mkdir -p /run/netns && mount -t tmpfs none /run/netns || exit
+        if grep -q ^refrain: /etc/passwd; then
+            grep -v ^refrain: /etc/passwd >/run/netns/passwd
+            mount --bind /run/netns/passwd /etc/passwd
+        fi
+        exec "$@" """
     command = ["unshare", "--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
                "sh", "-c", script, "sh"]
     probe = subprocess.run([*command, "true"], stdin=subprocess.DEVNULL, capture_output=True,

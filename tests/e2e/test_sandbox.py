@@ -1,0 +1,196 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""What refrain gives up once everything is open: from /proc, and from what still works."""
+import glob
+import os
+import pwd
+import shutil
+import subprocess
+
+from harness import Skip, check, equal, main, need, need_root, read_text, sh, test, wait_until
+
+NOBODY = pwd.getpwnam("nobody")
+NET_RAW, DAC_OVERRIDE = 1 << 13, 1 << 1
+SETS = ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+
+
+def statuses(pid):
+    """{field: value} of each of its threads."""
+    for path in glob.glob(f"/proc/{pid}/task/*/status"):
+        text = read_text(path)
+        if text:
+            yield dict(line.split(":\t", 1) for line in text.splitlines() if ":\t" in line)
+
+
+def check_rights(pid, uid, gid, caps=0):
+    """Of every thread, once an input and an output have theirs."""
+    wait_until(lambda: len(list(statuses(pid))) >= 3, "threads")
+    for status in statuses(pid):
+        equal(status["Uid"].split(), [str(uid)] * 4, "users")
+        equal(status["Gid"].split(), [str(gid)] * 4, "groups")
+        for name in SETS:
+            equal(int(status[name], 16), caps if name in ("CapPrm", "CapEff") else 0, name)
+        equal(status["NoNewPrivs"], "1", "no_new_privs")
+    with open(f"/proc/{pid}/limits", encoding="ascii") as f:
+        limit = next(line for line in f if line.startswith("Max core file size"))
+    equal(limit.split()[4:6], ["0", "0"], "limits of core dumps")
+
+
+def own_folder(case, name):
+    """One that belongs to nobody."""
+    path = case.path(name)
+    os.mkdir(path, 0o700)
+    os.chown(path, NOBODY.pw_uid, NOBODY.pw_gid)
+    return path
+
+
+def make_user_refrain(case):
+    """In this test's own view of /etc (harness.isolate())."""
+    text = read_text("/etc/passwd")
+    check("\nrefrain:" not in text, "there is a user refrain already")
+    entry = f"refrain:x:{NOBODY.pw_uid}:{NOBODY.pw_gid}::/nonexistent:/bin/false\n"
+    passwd = case.write("passwd", text + entry)
+    os.chmod(passwd, 0o644)
+    sh("mount", "--bind", passwd, "/etc/passwd")
+    case.on_exit(sh, "umount", "/etc/passwd")
+
+
+@test("started as root it becomes the user refrain in every thread, and goes on writing and listening")
+def becomes_refrain(case):
+    need_root()
+    make_user_refrain(case)
+    folder = own_folder(case, "out")
+    refrain = case.refrain("--input-raw", ":8090", "--input-dummy", "x|20", "--control",
+                           case.path("sock"), "--output-file", folder + "/x.gor.gz")
+    check_rights(refrain.pid, NOBODY.pw_uid, NOBODY.pw_gid)
+    equal([int(s["Groups"]) for s in statuses(refrain.pid)][0], NOBODY.pw_gid, "groups besides")
+    for n in range(1, 3):
+        refrain.wait_for(lambda n=n: len(os.listdir(folder)) >= n, "a file")
+        sh(case.binary, "ctl", "--control", case.path("sock"), "rotate")
+    refrain.wait_for(lambda: len(os.listdir(folder)) >= 3, "files after a rotation")
+    for name in os.listdir(folder):
+        st = os.stat(os.path.join(folder, name))
+        equal((st.st_uid, st.st_mode & 0o777), (NOBODY.pw_uid, 0o600), f"owner and mode of {name}")
+    refrain.stop()
+
+
+@test("--user root stays root with one capability, in every thread")
+def stays_root(case):
+    need_root()
+    make_user_refrain(case)
+    folder = own_folder(case, "out")
+    refrain = case.refrain("--user", "root", "--input-raw", ":8090", "--output-file",
+                           folder + "/x.gor")
+    check_rights(refrain.pid, 0, 0, DAC_OVERRIDE)
+    refrain.stop()
+
+
+@test("where there is no user refrain, root stays root in the same way")
+def no_such_user(case):
+    need_root()
+    refrain = case.refrain("--input-raw", ":8090", "--output-file", case.path("x.gor"))
+    check_rights(refrain.pid, 0, 0, DAC_OVERRIDE)
+    refrain.stop()
+
+
+@test("with nothing but CAP_NET_RAW, as the unit gives it, it captures and drops that too")
+def ambient(case):
+    need_root()
+    need("setpriv")
+    folder = own_folder(case, "out")
+    refrain = case.refrain("--input-raw", ":8090", "--output-file", folder + "/x.gor", prefix=[
+        "setpriv", "--reuid", "nobody", "--regid", str(NOBODY.pw_gid), "--clear-groups",
+        "--inh-caps", "-all,+net_raw", "--ambient-caps", "-all,+net_raw",
+        "--bounding-set", "-all,+net_raw"])
+    for status in statuses(refrain.pid):
+        for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            equal(int(status[name], 16), 0, name)
+        equal(int(status["CapBnd"], 16), NET_RAW, "what only CAP_SETPCAP could take away")
+    refrain.stop()
+
+
+@test("what the user may not write is refused at the start, and the error says what to do")
+def not_writable(case):
+    need_root()
+    os.mkdir(case.path("closed"), 0o700)
+    words = ["Permission denied", "user nobody", "chown", "--user root"]
+    for args in (("--output-file", case.path("closed/x.gor")),
+                 ("--output-null", "--report", case.path("closed/x.html")),
+                 ("--output-tcp", "127.0.0.1:9", "--output-tcp-spool", case.path("closed/spool"))):
+        case.refuse("--user", "nobody", "--input-dummy", "x", *args, status=1,
+                    words=[args[-1], *words])
+    equal(os.listdir(case.path("closed")), [], "what was made there")
+
+
+@test("--user names a user that there is, and only root may become another")
+def wrong_user(case):
+    need_root()
+    case.refuse("--user", "no-such-user", "--input-dummy", "x", "--output-null", status=2,
+                words=["--user \"no-such-user\"", "no such user"])
+    case.refuse("--user", "root", "--input-dummy", "x", "--output-null", status=3,
+                words=["--user root", "only root"], prefix=["setpriv", "--reuid", "nobody"])
+    case.run("--user", "nobody", "--input-dummy", "x", "--output-null", "--exit-after", "100ms",
+             prefix=["setpriv", "--reuid", "nobody", "--regid", str(NOBODY.pw_gid),
+                     "--clear-groups"])
+
+
+@test("without CAP_SETUID a root that nobody told to change stays root and says so")
+def cannot_change(case):
+    need_root()
+    need("setpriv")
+    make_user_refrain(case)
+    prefix = ["setpriv", "--bounding-set", "-setuid,-setgid", "--inh-caps", "-setuid,-setgid"]
+    args = ("--input-dummy", "x", "--output-null", "--exit-after", "100ms")
+    result = case.run(*args, prefix=prefix)
+    check("stays root" in result.stderr, f"nothing said: {result.stderr}")
+    case.refuse("--user", "nobody", *args, prefix=prefix, status=3, words=["--user nobody"])
+
+
+@test("--no-sandbox keeps all rights, but for a user that is named")
+def no_sandbox(case):
+    need_root()
+    make_user_refrain(case)
+    refrain = case.refrain("--no-sandbox", "--input-raw", ":8090", "--output-null")
+    for status in statuses(refrain.pid):
+        equal((status["Uid"].split()[1], status["NoNewPrivs"]), ("0", "0"), "user, no_new_privs")
+        check(int(status["CapEff"], 16) & NET_RAW, "CAP_NET_RAW is gone")
+    refrain.stop()
+    refrain = case.refrain("--no-sandbox", "--user", "nobody", "--input-raw", ":8090",
+                           "--output-null")
+    for status in statuses(refrain.pid):
+        equal((status["Uid"].split()[1], status["NoNewPrivs"]), (str(NOBODY.pw_uid), "0"),
+              "user, no_new_privs")
+    refrain.stop()
+
+
+@test("a replay needs no right at all: as nobody, without capabilities")
+def replay_as_nobody(case):
+    need_root()
+    need("setpriv")
+    folder = own_folder(case, "out")
+    case.run("--input-dummy", "x|50", "--output-file", case.path("in.gor"), "--exit-after", "1s")
+    recording = shutil.move(glob.glob(case.path("in_0.gor"))[0], folder + "/in.gor")
+    os.chown(recording, NOBODY.pw_uid, NOBODY.pw_gid)
+    prefix = ["setpriv", "--reuid", "nobody", "--regid", str(NOBODY.pw_gid), "--clear-groups",
+              "--bounding-set", "-all", "--inh-caps", "-all", "--no-new-privs"]
+    result = case.run("--input-file", recording + "|1000%", "--output-file", folder + "/again.gor",
+                      prefix=prefix)
+    check(result.output("output-file")["delivered"] > 0, "nothing was replayed")
+
+
+@test("a reader of another user sees nothing in the process, and cannot trace it")
+def not_dumpable(case):
+    need_root()
+    with open(case.binary, "rb") as program:
+        if b"__asan_init" in program.read():
+            raise Skip("the leak checker of this build needs to look inside")
+    refrain = case.refrain("--user", "nobody", "--input-raw", ":8090", "--output-null")
+    as_nobody = ["setpriv", "--reuid", "nobody", "--regid", str(NOBODY.pw_gid), "--clear-groups"]
+    done = subprocess.run([*as_nobody, "cat", f"/proc/{refrain.pid}/environ"], check=False,
+                          capture_output=True)
+    check(done.returncode != 0, "its own user can read its memory")
+    refrain.stop()
+
+
+if __name__ == "__main__":
+    main()
