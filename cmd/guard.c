@@ -6,8 +6,13 @@
 #include <string.h>
 
 #include "lib/mem.h"
+#include "lib/options_table.h"
+#include "lib/units.h"
 
-#define OPTION "guard"
+#define ALL "guard"
+#define WINDOW "guard-window"
+#define OWN "to-guard"
+#define OWN_WINDOW "to-guard-window"
 
 /* What an account had come to at one moment. */
 struct slice {
@@ -27,39 +32,75 @@ struct watch {
 
 /* --- reading --- */
 
-static int add(struct guard *guard, const char *text, size_t len, struct err *err)
+static int add(struct guard *guard, const char *option, const char *text, size_t len,
+               struct err *err)
 {
     if (guard->n == GUARD_MAX)
-        return err_usage(err, "--" OPTION ": more than %d assertions", GUARD_MAX);
+        return err_usage(err, "--%s: more than %d assertions", option, GUARD_MAX);
     char *copy = guard->assertions[guard->n].text;
     struct assertion *is = &guard->assertions[guard->n].is;
     if (len >= sizeof(guard->assertions[0].text))
-        return err_usage(err, "--" OPTION " \"%s\": too long", text);
+        return err_usage(err, "--%s \"%s\": too long", option, text);
     memcpy(copy, text, len);
     copy[len] = '\0';
-    int r = assertion_parse(is, OPTION, copy, err);
+    int r = assertion_parse(is, option, copy, err);
     if (r < 0)
         return r;
     if (is->metric->at_end)
-        return err_usage(err, "--" OPTION " \"%s\": %s can only be judged at the end (--fail-on)",
+        return err_usage(err, "--%s \"%s\": %s can only be judged at the end (--fail-on)", option,
                          copy, is->metric->name);
     guard->n++;
     return 0;
 }
 
-int guard_read(struct guard *guard, const struct options *options, struct err *err)
+static int add_all(struct guard *guard, const char *option, const char *text, struct err *err)
 {
-    const char *text = options_string(options, OPTION);
-    *guard = (struct guard){.window_ns = options_duration_ns(options, "guard-window")};
-    if (guard->window_ns < NS_PER_S)
-        return err_usage(err, "--guard-window: at least 1s");
     int r = 0;
     while (*text && r == 0) {
         size_t len = strcspn(text, ",");
-        r = add(guard, text, len, err);
+        r = add(guard, option, text, len, err);
         text += len + (text[len] == ',');
     }
     return r;
+}
+
+static int check_window(const struct guard *guard, const char *option, struct err *err)
+{
+    return guard->window_ns < NS_PER_S ? err_usage(err, "--%s: at least 1s", option) : 0;
+}
+
+/* What was bound to that output instead, if anything was. */
+static int read_own(struct guard *guard, const struct options *options, const char *output,
+                    size_t nth, struct err *err)
+{
+    const char *text = options_bound_nth(options, OWN, output, nth, 0);
+    const char *window = options_bound_nth(options, OWN_WINDOW, output, nth, 0);
+    int r = 0;
+    if (text)
+        guard->n = 0;
+    for (size_t i = 1; r == 0 && text; i++) {
+        r = add_all(guard, OWN, text, err);
+        text = options_bound_nth(options, OWN, output, nth, i);
+    }
+    if (r < 0 || !window)
+        return r;
+    const char *expected = units_parse_duration(window, &guard->window_ns);
+    if (expected)
+        return err_usage(err, "--" OWN_WINDOW " \"%s\": expected %s", window, expected);
+    if (guard->n == 0)
+        return err_usage(err, "--" OWN_WINDOW " \"%s\": nothing guards this output (--" OWN ")",
+                         window);
+    return check_window(guard, OWN_WINDOW, err);
+}
+
+int guard_read(struct guard *guard, const struct options *options, const char *output, size_t nth,
+               struct err *err)
+{
+    *guard = (struct guard){.window_ns = options_duration_ns(options, WINDOW)};
+    int r = check_window(guard, WINDOW, err);
+    if (r == 0)
+        r = add_all(guard, ALL, options_string(options, ALL), err);
+    return r == 0 && output ? read_own(guard, options, output, nth, err) : r;
 }
 
 /* --- watching --- */

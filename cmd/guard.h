@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* --guard 'errors>2%,p99>500ms': what an output must not come to within a window that slides. It
- * only looks; cmd/ramps.h acts. Main thread. */
+/* --guard and --to-guard 'errors>2%,p99>500ms': what an output must not come to within a window
+ * that slides. It only looks; cmd/ramps.h acts. Main thread. */
 #pragma once
 
 #include "cmd/assertion.h"
@@ -19,7 +19,10 @@ struct guard {
     int64_t window_ns;
 };
 
-MUST_CHECK int guard_read(struct guard *guard, const struct options *options, struct err *err);
+/* Of the output that is the nth value of that option: its own (--to-guard, --to-guard-window), or
+ * what is said for all. output NULL: what is said for all. */
+MUST_CHECK int guard_read(struct guard *guard, const struct options *options, const char *output,
+                          size_t nth, struct err *err);
 
 /* One output under guard. */
 struct watch;

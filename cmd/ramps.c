@@ -15,7 +15,6 @@
 
 struct ramps {
     struct steer *steer;
-    struct guard guard;
     const char *path; /* of the state; "": none */
     unsigned saved; /* as of steer.changes */
     int64_t save_ns, tick_ns; /* when to do it again */
@@ -93,11 +92,11 @@ int64_t ramps_tick(struct ramps *r, int64_t now_ns)
 
 static int watch_all(struct ramps *r, struct err *err)
 {
-    for (size_t i = 0; i < r->steer->n && r->guard.n > 0; i++) {
+    for (size_t i = 0; i < r->steer->n; i++) {
         struct steered *item = &r->steer->items[i];
-        if (!item->answers)
+        if (item->guard.n == 0)
             continue;
-        r->watches[i] = watch_new(&r->guard, item->account);
+        r->watches[i] = watch_new(&item->guard, item->account);
         if (!r->watches[i])
             return err_sys(err, ENOMEM, "--guard");
     }
@@ -114,9 +113,7 @@ int ramps_open(struct ramps **rampsp, struct steer *steer, const struct options 
         return err_sys(err, ENOMEM, "start");
     r->steer = steer;
     r->path = options_string(options, "state");
-    int rc = guard_read(&r->guard, options, err);
-    if (rc == 0)
-        rc = watch_all(r, err);
+    int rc = watch_all(r, err);
     if (rc == 0 && r->path[0])
         rc = state_file_read(r->path, steer, err);
     if (rc < 0) {

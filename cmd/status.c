@@ -37,6 +37,17 @@ static json_t *json_ramp(const struct ramp *ramp)
     return o.json;
 }
 
+static json_t *json_guard(const struct guard *guard)
+{
+    struct object o = object_new();
+    json_t *texts = json_array();
+    for (size_t i = 0; i < guard->n; i++)
+        append(&texts, json_text(guard->assertions[i].text));
+    put(&o, "assertions", texts);
+    put_seconds(&o, "window_s", guard->window_ns);
+    return o.json;
+}
+
 static json_t *json_item(const struct steered *item)
 {
     const struct dials *dials = &item->dials;
@@ -48,6 +59,8 @@ static json_t *json_item(const struct steered *item)
     put(&o, "percent", json_dial(&dials->percent));
     if (item->ramp.n > 0)
         put(&o, "ramp", json_ramp(&item->ramp));
+    if (item->guard.n > 0)
+        put(&o, "guard", json_guard(&item->guard));
     if (item->why[0])
         put_text(&o, "why", item->why);
     put(&o, "rate", item->rps > 0 ? json_real(item->rps * speed) : json_dial(&dials->rate));

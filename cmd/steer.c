@@ -102,7 +102,7 @@ struct dials *steer_add_output(struct steer *steer, const struct wanted *wanted,
         .account = account,
         .given = wanted->name[0] != '\0',
         .in_split = split && !wanted->aside,
-        .answers = wanted->ops->answers && !wanted->ops->baseline,
+        .guard = wanted->guard,
     };
     ramp_init(&item->ramp, &wanted->limit);
     set_name(item, item->given ? span_str(wanted->name)

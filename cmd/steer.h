@@ -34,7 +34,7 @@ struct steered {
     struct dials dials; /* the pipeline's threads read them */
     unsigned paused; /* enum pause_reason */
     bool in_split; /* it has a weight */
-    bool answers; /* it gets some, so its target can be guarded */
+    struct guard guard; /* n is 0: nothing guards it */
     struct ramp ramp;
     char why[STEER_WHY_MAX]; /* the ramp is held, or the guard has paused it; "": neither */
     double speed; /* percent, as it was begun; 0: it keeps no time */

@@ -162,6 +162,21 @@ static int read_limit(struct reader *r, struct wanted *wanted)
     return rc;
 }
 
+/* Only of answers can be said how they are. */
+static int read_guard(struct reader *r, struct wanted *wanted)
+{
+    const char *option = wanted->ops->option;
+    const char *own = options_bound_nth(r->options, "to-guard", option, wanted->nth, 0);
+    bool answers = wanted->ops->answers && !wanted->ops->baseline;
+    if (own && !answers)
+        return err_usage(r->err, "--to-guard \"%s\": --%s gets no answers that could be judged",
+                         own, option);
+    int rc = guard_read(&wanted->guard, r->options, option, wanted->nth, r->err);
+    if (!answers)
+        wanted->guard.n = 0;
+    return rc;
+}
+
 double wanted_weight(const struct wanted *wanted)
 {
     return wanted->limit.weight > 0 ? wanted->limit.weight : 1;
@@ -199,6 +214,8 @@ int wanted_read(struct wanted_outputs *all, const struct options *options, struc
         all->wanted[i].aside |= all->wanted[i].ops->baseline || all->wanted[i].ops->documents;
     for (size_t i = 0; i < all->n && rc == 0; i++)
         rc = read_limit(&r, &all->wanted[i]);
+    for (size_t i = 0; i < all->n && rc == 0; i++)
+        rc = read_guard(&r, &all->wanted[i]);
     return rc == 0 ? check_weights(&r) : rc;
 }
 

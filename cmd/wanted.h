@@ -3,6 +3,7 @@
  * Nothing is opened yet. Main thread. */
 #pragma once
 
+#include "cmd/guard.h"
 #include "lib/err.h"
 #include "lib/ledger.h"
 #include "lib/limit.h"
@@ -22,6 +23,7 @@ struct wanted {
     bool aside; /* not part of the split */
     size_t address_len; /* of value, without its limit */
     struct limit limit;
+    struct guard guard; /* n is 0 for outputs that get no answers */
 };
 
 struct wanted_outputs {

@@ -344,7 +344,8 @@ static int open_all(struct wiring *w)
 /* Will anything be turned while it runs? */
 static bool is_steered(const struct options *options, const struct wanted_outputs *outputs)
 {
-    static const char *const names[] = {"control", "stop-file", "guard", "state", "config"};
+    static const char *const names[] = {"control",  "stop-file", "guard",
+                                        "to-guard", "state",     "config"};
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (options_given(options, names[i]))
             return true;

@@ -4,7 +4,6 @@
 #include <errno.h>
 
 #include "cmd/fail_on.h"
-#include "cmd/guard.h"
 #include "cmd/host.h"
 #include "cmd/registry.h"
 #include "cmd/stats.h"
@@ -90,12 +89,9 @@ static int check_all(struct wanted_inputs *inputs, struct wanted_outputs *output
                      const struct options *options, struct err *err)
 {
     struct filter_chain *chain = NULL;
-    struct guard guard;
     int r = fail_on_check(options, err);
     if (r == 0)
         r = stats_check(options, err);
-    if (r == 0)
-        r = guard_read(&guard, options, err);
     if (r == 0)
         r = wire_read(inputs, outputs, options, err);
     for (size_t i = 0; r == 0 && i < outputs->n; i++)

@@ -185,6 +185,39 @@ def other_steps(case):
     run.refrain.stop()
 
 
+@test("each output is judged by its own guard, and only its own ramp steps back")
+def own_guards(case):
+    targets = [Target(case, answer=lambda _: BAD), Target(case, answer=lambda _: BAD, delay=0.05),
+               Target(case, answer=lambda _: BAD)]
+    sections = "".join(f"""
+[output v{n}]
+output-http = http://127.0.0.1:{target.port}|ramp=5%,90%,100%;every=500ms
+{own}
+""" for n, (target, own) in enumerate(zip(targets, ("guard = 5xx>50%,p99>10s\nguard-window = 1s",
+                                                    "guard = 5xx>100%\nguard = p99>10s", ""))))
+    path = case.path("state")
+    refrain = case.refrain(
+        "--config", case.write("refrain.conf", sections), "--input-file", record(case, 30),
+        "--guard", "4xx>90%", "--guard-window", "2s", "--state", path,
+        "--control", case.path("c.sock"), ready=False)
+    c = control(case, case.path("c.sock"), refrain)
+    wait_until(lambda: c.status("v0")["ramp"]["held"], "the one with errors is held")
+    check("5xx>50%" in c.status("v0")["why"], c.status("v0")["why"])
+    for name, guard in (("v0", (["5xx>50%", "p99>10s"], 1)), ("v1", (["5xx>100%", "p99>10s"], 2)),
+                        ("v2", (["4xx>90%"], 2))):
+        told = c.status(name)["guard"]
+        equal((told["assertions"], told["window_s"]), guard, f"the guard of {name} in the status")
+    for name in ("v1", "v2"):
+        wait_until(lambda n=name: c.status(n)["percent"] == 100, f"{name} is at its last step")
+        equal(c.status(name)["ramp"]["held"], False, f"{name} is held")
+    check("v1: --guard" not in refrain.stderr() and "v2: --guard" not in refrain.stderr(),
+          "another output's guard acted")
+    refrain.stop()
+    items = json.loads(read_text(path))["items"]
+    equal([(name, items[name]["held"], items[name]["step"] == 2) for name in ("v0", "v1", "v2")],
+          [("v0", True, False), ("v1", False, True), ("v2", False, True)], "the state of each")
+
+
 @test("what is no ramp and no guard is refused")
 def refused(case):
     for limit in ("ramp=1%", "ramp=1%,5%;every=0s", "ramp=5%,1%;every=1h", "ramp=;every=1h",
@@ -197,8 +230,17 @@ def refused(case):
     for guard, word in (("errors", "expected >"), ("max>1s", "at the end"), ("diff>1%", "at the end"),
                         ("errors>1%,", ""), ("wrong>1", "expected errors")):
         if word:
+            case.refuse("--input-file", "a", "--output-http", "http://x", "--to-guard", guard,
+                        "--check-config", status=2, words=["--to-guard", word])
             case.refuse("--input-file", "a", "--output-null", "--guard", guard, "--check-config",
                         status=2, words=["--guard", word])
+    for own, words in ((("--output-null", "--to-guard", "errors>1%"), ["gets no answers"]),
+                       (("--output-http", "http://x", "--to-guard-window", "9s"), ["nothing guards"]),
+                       (("--output-http", "http://x", "--guard", "errors>1%", "--to-guard-window", "1"),
+                        ["--to-guard-window", "expected"]),
+                       (("--output-http", "http://x", "--guard", "errors>1%", "--to-guard-window",
+                         "5ms"), ["--to-guard-window", "at least 1s"])):
+        case.refuse("--input-file", "a", *own, "--check-config", status=2, words=words)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ static void open_bed(struct bed *bed, const char *text)
     *bed = (struct bed){.now_ns = 100 * NS_PER_S};
     ck_assert_int_eq(options_new(&bed->options, &refrain_options), 0);
     ck_assert_int_eq(options_set(bed->options, "guard", text, OPTION_FROM_COMMAND_LINE, &err), 0);
-    ck_assert_msg(guard_read(&bed->guard, bed->options, &err) == 0, "%s", err.text);
+    ck_assert_msg(guard_read(&bed->guard, bed->options, NULL, 0, &err) == 0, "%s", err.text);
     ck_assert_int_eq(ledger_new(&bed->ledger), 0);
     bed->account = ledger_account(bed->ledger, ACCOUNT_OUTPUT, "output-http http://x");
     bed->books = account_page(bed->account);
@@ -106,9 +106,38 @@ START_TEST(percentiles_are_those_of_the_window)
 }
 END_TEST
 
+START_TEST(an_output_has_its_own_guard_or_that_of_all)
+{
+    struct options *o;
+    struct guard guard;
+    struct err err = {.text = ""};
+    const struct {
+        const char *name, *value;
+    } given[] = {
+        {"guard", "errors>1%,p99>2s"}, {"output-http", "http://a"}, {"to-guard", "5xx>2%"},
+        {"to-guard", "p50>1s"},        {"output-http", "http://b"}, {"to-guard-window", "7s"},
+    };
+    ck_assert_int_eq(options_new(&o, &refrain_options), 0);
+    for (size_t i = 0; i < ARRAY_LEN(given); i++)
+        ck_assert_int_eq(
+            options_set(o, given[i].name, given[i].value, OPTION_FROM_COMMAND_LINE, &err), 0);
+    ck_assert_int_eq(guard_read(&guard, o, "output-http", 0, &err), 0);
+    ck_assert_uint_eq(guard.n, 2);
+    ck_assert_str_eq(guard.assertions[0].text, "5xx>2%");
+    ck_assert_str_eq(guard.assertions[1].text, "p50>1s");
+    ck_assert_int_eq(guard.window_ns, 60 * NS_PER_S);
+    ck_assert_int_eq(guard_read(&guard, o, "output-http", 1, &err), 0);
+    ck_assert_uint_eq(guard.n, 2);
+    ck_assert_str_eq(guard.assertions[0].text, "errors>1%");
+    ck_assert_int_eq(guard.window_ns, 7 * NS_PER_S);
+    options_free(o);
+}
+END_TEST
+
 Suite *suite(void)
 {
     const TTest *const tests[] = {
+        an_output_has_its_own_guard_or_that_of_all,
         only_what_lies_within_the_window_counts,
         a_handful_of_requests_is_no_share,
         percentiles_are_those_of_the_window,
