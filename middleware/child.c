@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/program.h"
 
 #define STEP_MS 5 /* there is no descriptor that tells of a child's end on every kernel */
 #define STOP_MS 1000
@@ -23,40 +23,6 @@ static void close_end(int *fd)
     *fd = -1;
 }
 
-/* Signals as at a program's usual start: refrain's threads block them all. */
-static int spawn(pid_t *pid, const struct words *command, int in, int out)
-{
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attributes;
-    sigset_t defaults, none;
-    int r = posix_spawn_file_actions_init(&files);
-    if (r != 0)
-        return r;
-    r = posix_spawnattr_init(&attributes);
-    if (r != 0) {
-        posix_spawn_file_actions_destroy(&files);
-        return r;
-    }
-    sigemptyset(&none);
-    sigemptyset(&defaults);
-    sigaddset(&defaults, SIGPIPE);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &defaults);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                              POSIX_SPAWN_SETPGROUP);
-    r = posix_spawn_file_actions_adddup2(&files, in, STDIN_FILENO);
-    if (r == 0)
-        r = posix_spawn_file_actions_adddup2(&files, out, STDOUT_FILENO);
-    if (r == 0) /* libpcap's sockets would be open in it */
-        r = posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
-    if (r == 0)
-        r = posix_spawnp(pid, command->argv[0], &files, &attributes, command->argv, environ);
-    posix_spawn_file_actions_destroy(&files);
-    posix_spawnattr_destroy(&attributes);
-    return r;
-}
-
 int child_start(struct child *child, const struct words *command, const char *name, struct err *err)
 {
     int to[2] = {-1, -1}, from[2] = {-1, -1};
@@ -65,7 +31,7 @@ int child_start(struct child *child, const struct words *command, const char *na
     if (pipe2(to, O_CLOEXEC) == -1 || pipe2(from, O_CLOEXEC) == -1)
         r = errno;
     if (r == 0)
-        r = spawn(&pid, command, to[0], from[1]);
+        r = -program_start(&pid, command->argv, to[0], from[1]);
     close_end(&to[0]);
     close_end(&from[1]);
     if (r == 0 &&

@@ -6,7 +6,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -15,6 +14,7 @@
 
 #include "lib/log.h"
 #include "lib/mem.h"
+#include "lib/program.h"
 
 #define MAX_WAITING 10000
 #define MAX_STEP_NS (16 * NS_PER_MS)
@@ -61,37 +61,14 @@ static char *make_script(const char *command)
     return script;
 }
 
-/* Signals and descriptors as at a program's usual start. */
-static int spawn(pid_t *pid, char *const *argv)
+/* Payload goes to standard output, and nothing else: what the program says goes to our log's. */
+static int start(pid_t *pid, char *const *argv)
 {
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attributes;
-    sigset_t defaults, none;
-    int r = posix_spawn_file_actions_init(&files);
-    if (r != 0)
-        return r;
-    r = posix_spawnattr_init(&attributes);
-    if (r != 0) {
-        posix_spawn_file_actions_destroy(&files);
-        return r;
-    }
-    sigemptyset(&none);
-    sigemptyset(&defaults);
-    sigaddset(&defaults, SIGPIPE);
-    posix_spawnattr_setsigmask(&attributes, &none);
-    posix_spawnattr_setsigdefault(&attributes, &defaults);
-    posix_spawnattr_setpgroup(&attributes, 0);
-    posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                              POSIX_SPAWN_SETPGROUP);
-    r = posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    if (r == 0) /* payload goes to standard output, and nothing else */
-        r = posix_spawn_file_actions_adddup2(&files, STDERR_FILENO, STDOUT_FILENO);
-    if (r == 0)
-        r = posix_spawn_file_actions_addclosefrom_np(&files, STDERR_FILENO + 1);
-    if (r == 0)
-        r = posix_spawn(pid, argv[0], &files, &attributes, argv, environ);
-    posix_spawn_file_actions_destroy(&files);
-    posix_spawnattr_destroy(&attributes);
+    int none = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    if (none == -1)
+        return -errno;
+    int r = program_start(pid, argv, none, STDERR_FILENO);
+    close(none);
     return r;
 }
 
@@ -126,10 +103,10 @@ static bool run_one(struct on_close *c, char *path)
     char *const argv[] = {sh, dash_c, c->script, name, path, NULL};
     pid_t pid;
     int status = 0;
-    int r = spawn(&pid, argv);
-    if (r != 0) {
+    int r = start(&pid, argv);
+    if (r < 0) {
         if (log_limit(&c->fault))
-            log_error(TAG, "%s: cannot run /bin/sh: %s", path, err_text(r));
+            log_error(TAG, "%s: cannot run /bin/sh: %s", path, err_text(-r));
         return false;
     }
     if (!wait_for(c, pid, &status)) {

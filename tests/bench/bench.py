@@ -23,52 +23,28 @@ sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 import rows_file
 import rows_live
 import rows_profile
-from harness import Case, Failure, Skip, free_port, need, need_root, wait_until
+from harness import Case, Skip, free_port, need_root
 from measuring import fail, markdown, measure, print_head, print_line, read_text
+from nginx import NginxProcess
 
 QUICK = 100
-CONFIG = """
-daemon off;
-master_process off;
-{user}
-pid {root}/pid;
-error_log {root}/error.log;
-events {{ worker_connections 2048; }}
-http {{
+HTTP = """
     log_format served '.';
     access_log {root}/access.log served buffer=64k flush=100ms;
-    client_body_temp_path {root}/body;
-    proxy_temp_path {root}/proxy;
-    fastcgi_temp_path {root}/fastcgi;
-    uwsgi_temp_path {root}/uwsgi;
-    scgi_temp_path {root}/scgi;
-    keepalive_requests 1000000000;
     server {{
         listen 127.0.0.1:{port};
         location / {{ return 200 "0123456789012345678901234567890123456789"; }}
     }}
-}}
 """
 
 
-class Nginx:
-    """One process, and a log of a dot for each request."""
+class Nginx(NginxProcess):
+    """It logs a dot for each request."""
 
     def __init__(self, case):
-        need("nginx")
         need_root()  # to capture
-        self.port, self.root = free_port(), case.path("nginx")
-        os.makedirs(self.root)
-        self.log = f"{self.root}/access.log"
-        with open(f"{self.root}/nginx.conf", "w", encoding="ascii") as f:
-            f.write(CONFIG.format(root=self.root, port=self.port,
-                                  user="user root;" if os.geteuid() == 0 else ""))
-        self.process = case.spawn("nginx", "-p", self.root, "-c", f"{self.root}/nginx.conf", "-e",
-                                  f"{self.root}/error.log")
-        wait_until(lambda: self.process.poll() is not None or read_text(f"{self.root}/pid").strip()
-                   if os.path.exists(f"{self.root}/pid") else False, "nginx starts")
-        if self.process.poll() is not None:
-            raise Failure(f"nginx ended: {read_text(f'{self.root}/error.log')}")
+        self.port = free_port()
+        super().__init__(case, HTTP, port=self.port)
 
     def served(self, more=0):
         """Requests in its log, once no more comes."""

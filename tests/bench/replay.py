@@ -26,8 +26,9 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "e2e"))
 # pylint: disable=wrong-import-position
 import gor
-from harness import Case, Failure, Skip, free_port, need, read_text, wait_until
+from harness import Case, Skip, free_port, read_text
 from measuring import check_refrain, measure
+from nginx import NginxProcess
 
 CONNECTIONS = 64
 START = 1_700_000_000_000_000_000
@@ -38,50 +39,23 @@ CURL_PERFORM, CURL_SOCKET = "libcurl multi, perform", "libcurl multi, epoll"
 # name -> how many times its requests refrain must make in the same CPU time
 TARGETS = {WRK: 0.95, CURL_PERFORM: 4.0, CURL_SOCKET: 4.0}
 PLACES = {"apart": "nginx on one of its own", "together": "all on one", "no": "not pinned"}
-CONFIG = """
-daemon off;
-master_process off;
-{user}
-pid {root}/pid;
-error_log {root}/error.log;
-events {{ worker_connections 2048; }}
-http {{
+HTTP = """
     access_log off;
-    client_body_temp_path {root}/body;
-    proxy_temp_path {root}/proxy;
-    fastcgi_temp_path {root}/fastcgi;
-    uwsgi_temp_path {root}/uwsgi;
-    scgi_temp_path {root}/scgi;
-    keepalive_requests 1000000000;
     server {{
         listen 127.0.0.1:{port};
         location / {{ return 200 "{body}"; }}
         location = /status {{ stub_status; }}
     }}
-}}
 """
 
 
-class Server:
-    """An nginx of our own, with one process."""
+class Server(NginxProcess):
+    """It counts what it is asked."""
 
     def __init__(self, case):
-        need("nginx")
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}/"
-        self.root = case.path("nginx")
-        os.makedirs(self.root)
-        with open(f"{self.root}/nginx.conf", "w", encoding="ascii") as f:
-            f.write(CONFIG.format(root=self.root, port=self.port, body=BODY,
-                                  user="user root;" if os.geteuid() == 0 else ""))
-        self.process = case.spawn("nginx", "-p", self.root, "-c", f"{self.root}/nginx.conf", "-e",
-                                  f"{self.root}/error.log")
-        wait_until(self.started, lambda: f"no nginx: {read_text(self.root + '/error.log')}")
-
-    def started(self):
-        if self.process.poll() is not None:
-            raise Failure(f"nginx ended: {read_text(self.root + '/error.log')}")
-        return read_text(f"{self.root}/pid").strip()
+        super().__init__(case, HTTP, port=self.port, body=BODY)
 
     def counts(self):
         """Connections and requests so far, this question included."""

@@ -1,34 +1,20 @@
 # SPDX-License-Identifier: MIT
 """The servers that the tests talk to: a real nginx, and targets that misbehave on purpose."""
 import collections
-import os
 import re
 import selectors
 import socket
 import threading
 import time
 
-from harness import Failure, free_port, need, read_text, wait_until
+from harness import free_port, read_text, wait_until
+from nginx import NginxProcess
 
-CONFIG = """
-daemon off;
-master_process off;
-{user}
-pid {root}/pid;
-error_log {root}/error.log;
-events {{ worker_connections 2048; }}
-http {{
+HTTP = """
     log_format test '$connection|$connection_requests|$msec|$request_length|$status|'
                     '$ssl_session_reused|$ssl_server_name|$http_x_id|$http_host|$request';
     access_log {root}/access.log test;
-    client_body_temp_path {root}/body;
-    proxy_temp_path {root}/proxy;
-    fastcgi_temp_path {root}/fastcgi;
-    uwsgi_temp_path {root}/uwsgi;
-    scgi_temp_path {root}/scgi;
-    client_max_body_size 0;
     large_client_header_buffers 8 64k;
-    keepalive_requests 1000000;
     server {{
         {listen}
         {extra}
@@ -45,40 +31,27 @@ http {{
         access_log off;
         return 200 "read\\n";
     }}
-}}
 """
 
 Served = collections.namedtuple("Served", "connection nth time length status resumed name id host request")
 
 
-class Nginx:
+class Nginx(NginxProcess):
     """It answers at once, before a body has come; under /whole after it has read all of it. tls:
     speaks it, with these lines of configuration; extra: more of them."""
 
     def __init__(self, case, listen=("127.0.0.1",), port=None, prefix=(), tls="", extra=""):
-        need("nginx")
         self.port = port or free_port()
-        self.root = case.path(f"nginx-{case.next_number()}")
-        self.prefix = prefix
-        os.makedirs(f"{self.root}/files")
         lines = [f"listen {a}:{self.port}{' ssl' if tls else ''};" for a in listen]
+        super().__init__(case, HTTP, prefix, listen="\n".join(lines), extra=tls + extra)
+
+    def prepare(self):
         with open(f"{self.root}/files/big", "wb") as f:
             f.write(b"0123456789abcdef" * 65536)
-        with open(f"{self.root}/nginx.conf", "w", encoding="ascii") as f:
-            f.write(CONFIG.format(root=self.root, listen="\n".join(lines), extra=tls + extra,
-                                  user="user root;" if os.geteuid() == 0 else ""))
-        self.process = case.spawn("nginx", "-p", self.root, "-c", f"{self.root}/nginx.conf", "-e",
-                                  f"{self.root}/error.log", prefix=prefix)
-        wait_until(self.started, f"nginx started: {read_text(self.root + '/error.log')}")
-
-    def started(self):
-        if self.process.poll() is not None:
-            raise Failure(f"nginx ended: {read_text(self.root + '/error.log')}")
-        return os.path.exists(f"{self.root}/pid") and read_text(f"{self.root}/pid").strip()
 
     def served(self):
         found = []
-        for line in read_text(f"{self.root}/access.log").splitlines():
+        for line in read_text(self.log).splitlines():
             conn, nth, when, length, status, *words = line.split("|", 9)
             found.append(Served(int(conn), int(nth), float(when), int(length), int(status), *words))
         return found

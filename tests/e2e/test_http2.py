@@ -1,33 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """--output-http-version 2: a real nginx that speaks HTTP/2, with and without TLS."""
-import os
 import subprocess
 import time
 
 import gor
 from harness import check, equal, free_port, main, need, read_text, test, wait_until, within
+from nginx import NginxProcess
 from servers import Target
 
 START = 1_700_000_000_000_000_000
-CONFIG = """
-daemon off;
-master_process off;
-{user}
-pid {root}/pid;
-error_log {root}/error.log;
-events {{ worker_connections 512; }}
-http {{
+HTTP = """
     log_format test '$connection|$server_protocol|$host|$http_x_keep|$http_user_agent|$http_accept|'
                     '$request_length|$request_method $request_uri|$http_connection';
     access_log {root}/access.log test;
-    client_body_temp_path {root}/body;
-    proxy_temp_path {root}/proxy;
-    fastcgi_temp_path {root}/fastcgi;
-    uwsgi_temp_path {root}/uwsgi;
-    scgi_temp_path {root}/scgi;
-    client_max_body_size 0;
-    keepalive_requests 1000000;
     server {{
         listen 127.0.0.1:{port} http2;
         listen 127.0.0.1:{tls_port} ssl http2;
@@ -38,33 +24,25 @@ http {{
         location = /404 {{ return 404; }}
         location = /go {{ return 302 /gone; }}
     }}
-}}
 """
 
 
-class Nginx2:
+class Nginx2(NginxProcess):
     def __init__(self, case, echo_port=1):
-        need("nginx", "openssl")
+        need("openssl")
         self.port, self.tls_port = free_port(), free_port()
-        self.root = case.path("nginx2")
-        os.makedirs(self.root)
+        super().__init__(case, HTTP, port=self.port, tls_port=self.tls_port, echo_port=echo_port)
+
+    def prepare(self):
         subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
                         "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
                         "-keyout", f"{self.root}/key.pem", "-out", f"{self.root}/cert.pem"],
                        check=True, capture_output=True)
-        with open(f"{self.root}/nginx.conf", "w", encoding="ascii") as f:
-            f.write(CONFIG.format(root=self.root, port=self.port, tls_port=self.tls_port,
-                                  echo_port=echo_port,
-                                  user="user root;" if os.geteuid() == 0 else ""))
-        self.process = case.spawn("nginx", "-p", self.root, "-c", f"{self.root}/nginx.conf", "-e",
-                                  f"{self.root}/error.log")
-        wait_until(lambda: os.path.exists(f"{self.root}/pid") and read_text(f"{self.root}/pid"),
-                   "nginx started")
 
     def served(self, n):
-        wait_until(lambda: len(read_text(f"{self.root}/access.log").splitlines()) >= n,
+        wait_until(lambda: len(read_text(self.log).splitlines()) >= n,
                    f"nginx has logged {n} requests")
-        return [line.split("|") for line in read_text(f"{self.root}/access.log").splitlines()]
+        return [line.split("|") for line in read_text(self.log).splitlines()]
 
 
 def recording(case, payloads, conns=8):

@@ -3,21 +3,7 @@
 # Who may include whom: the table of the README, as a test. Prints TAP; a failing point names file
 # and line. usage: layers.sh [SOURCE_DIR]
 cd "${1:-$(dirname "$0")/../..}" || exit 1
-point=0
-failed=0
-
-# report TITLE FINDINGS: one TAP point, which fails when there are findings.
-report()
-{
-    point=$((point + 1))
-    if [ -z "$2" ]; then
-        echo "ok $point - $1"
-        return
-    fi
-    failed=1
-    echo "not ok $point - $1"
-    echo "$2" | sed 's/^/# /'
-}
+. tests/style/tap.sh
 
 # A folder, and an expression for what its files may include with quotes.
 layer()

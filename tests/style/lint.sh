@@ -7,26 +7,7 @@ build_dir=$(cd "$2" && pwd) || exit 1
 cd "$source_dir" || exit 1
 out=$(mktemp -d) || exit 1
 trap 'rm -rf "$out"' EXIT
-point=0
-failed=0
-
-report()
-{
-    point=$((point + 1))
-    if [ -z "$2" ]; then
-        echo "ok $point - $1"
-        return
-    fi
-    failed=1
-    echo "not ok $point - $1"
-    echo "$2" | head -n 40 | sed 's/^/# /'
-}
-
-skip()
-{
-    point=$((point + 1))
-    echo "ok $point - $1 # SKIP $2 is not installed"
-}
+. tests/style/tap.sh
 
 compiled()
 {

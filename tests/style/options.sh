@@ -7,20 +7,7 @@ generate=$1
 man_1=$2
 tools_man_1=$3
 source_dir=$4
-point=0
-failed=0
-
-report()
-{
-    point=$((point + 1))
-    if [ -z "$2" ]; then
-        echo "ok $point - $1"
-        return
-    fi
-    failed=1
-    echo "not ok $point - $1"
-    echo "$2" | head -n 40 | sed 's/^/# /'
-}
+. "$source_dir/tests/style/tap.sh"
 
 # same TITLE LIST: the names in LIST are those of the table.
 same()

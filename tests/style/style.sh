@@ -3,26 +3,7 @@
 # The quick house rules: format, white space, sizes, forbidden calls, shell scripts, manual pages.
 # Prints TAP. A check whose tool is missing is skipped. usage: style.sh [SOURCE_DIR]
 cd "${1:-$(dirname "$0")/../..}" || exit 1
-point=0
-failed=0
-
-report()
-{
-    point=$((point + 1))
-    if [ -z "$2" ]; then
-        echo "ok $point - $1"
-        return
-    fi
-    failed=1
-    echo "not ok $point - $1"
-    echo "$2" | head -n 40 | sed 's/^/# /'
-}
-
-skip()
-{
-    point=$((point + 1))
-    echo "ok $point - $1 # SKIP $2 is not installed"
-}
+. tests/style/tap.sh
 
 have()
 {
@@ -117,7 +98,7 @@ report 'nothing is left unfinished' "$(unfinished)"
 report 'headers are guarded by #pragma once' \
     "$(c_files | grep '\.h$' | xargs grep -L '^#pragma once')"
 if have shellcheck; then
-    report 'shellcheck is content' "$(scripts | xargs shellcheck -f gcc)"
+    report 'shellcheck is content' "$(scripts | xargs shellcheck -x -f gcc)"
 else
     skip 'shellcheck is content' shellcheck
 fi
