@@ -11,11 +11,33 @@
 #define FIRST_SLOTS 1024
 /* Flows are numbered, and lie in blocks of so many: none has a header of its own. */
 #define BLOCK_FLOWS 256
+#define CACHE_LINE 64
+/* Fewer than so many, of FLOW_COST each, are in a cache anyway. */
+#define MANY_FLOWS 2048
+/* As many as a processor waits for at the same time, and no fewer than come together. */
+#define EXPECTED 16
 
 /* Open addressing with linear probing: nothing is touched of a flow that is not the one. */
 struct slot {
     uint32_t tag; /* of the hash: where it belongs, and a first look at whether it is the one */
-    uint32_t place; /* the flow's number, and 1; 0: empty */
+    uint32_t place; /* the flow's number; 0: empty */
+};
+
+/* The lists are kept apart from the flows, by their numbers: to move a flow its neighbours' links
+ * are written, and these lie close enough together to be in a cache when the flows are not. The
+ * lists themselves have the numbers below those of flows; the next of a list is its oldest. */
+struct link {
+    uint32_t prev, next;
+};
+
+enum {
+    LIST_FREE = FLOW_LISTS, /* behind enum flow_list: numbers that are not in use any more */
+    FIRST_NUMBER,
+};
+
+struct block {
+    struct flow *flows; /* in memory, from the first whole cache line on */
+    void *memory;
 };
 
 struct flow_table {
@@ -24,38 +46,71 @@ struct flow_table {
     size_t count;
     uint64_t seed;
     struct flow *last; /* found last: a request, its answer and ACKs come one after another */
-    struct flow_link lists[FLOW_LISTS]; /* heads: next is the oldest */
-    struct flow_link holes[2]; /* heads: not acknowledged, acknowledged */
-    struct flow **blocks;
+    struct link *ages; /* by number: lists 0 to LIST_FREE */
+    struct link *holes; /* by number: lists false and true, whether they are acknowledged */
+    struct block *blocks;
     uint32_t n_blocks;
     uint32_t n_numbers; /* given out so far */
-    struct flow_link free; /* flows whose numbers are not in use any more, linked by age */
 };
 
-static void list_init(struct flow_link *head)
+static void list_init(struct link *links, uint32_t list)
 {
-    head->prev = head->next = head;
+    links[list] = (struct link){.prev = list, .next = list};
 }
 
-static void list_append(struct flow_link *head, struct flow_link *link)
+static void list_append(struct link *links, uint32_t list, uint32_t number)
 {
-    link->prev = head->prev;
-    link->next = head;
-    head->prev->next = link;
-    head->prev = link;
+    uint32_t last = links[list].prev;
+    links[number] = (struct link){.prev = last, .next = list};
+    links[list].prev = links[last].next = number;
 }
 
 /* As the first one. */
-static void list_prepend(struct flow_link *head, struct flow_link *link)
+static void list_prepend(struct link *links, uint32_t list, uint32_t number)
 {
-    list_append(head->next, link);
+    list_append(links, links[list].next, number);
 }
 
-static void list_remove(struct flow_link *link)
+static void list_remove(struct link *links, uint32_t number)
 {
-    link->prev->next = link->next;
-    link->next->prev = link->prev;
-    link->prev = link->next = NULL;
+    struct link link = links[number];
+    links[link.prev].next = link.next;
+    links[link.next].prev = link.prev;
+}
+
+static inline struct flow *flow_at(const struct flow_table *t, uint32_t number)
+{
+    return &t->blocks[number / BLOCK_FLOWS].flows[number % BLOCK_FLOWS];
+}
+
+/* Room for the flows of so many blocks in all that goes by number. */
+static bool make_places(struct flow_table *t, size_t n_blocks)
+{
+    size_t n = n_blocks * BLOCK_FLOWS;
+    struct block *blocks = mem_realloc(MEM_FLOW, t->blocks, n_blocks * sizeof(*blocks));
+    t->blocks = blocks ? blocks : t->blocks;
+    struct link *ages = mem_realloc(MEM_FLOW, t->ages, n * sizeof(*ages));
+    t->ages = ages ? ages : t->ages;
+    struct link *holes = mem_realloc(MEM_FLOW, t->holes, n * sizeof(*holes));
+    t->holes = holes ? holes : t->holes;
+    return blocks && ages && holes;
+}
+
+static bool add_block(struct flow_table *t)
+{
+    uint32_t n = t->n_blocks;
+    if (n == UINT32_MAX / BLOCK_FLOWS)
+        return false;
+    if ((n & (n - 1)) == 0 && !make_places(t, n ? (size_t)n * 2 : 1)) /* a power of two, or none */
+        return false;
+    struct block *block = &t->blocks[n];
+    block->memory = mem_alloc(MEM_FLOW, BLOCK_FLOWS * sizeof(struct flow) + CACHE_LINE - 1);
+    if (!block->memory)
+        return false;
+    size_t over = (uintptr_t)block->memory % CACHE_LINE;
+    block->flows = (void *)((char *)block->memory + (CACHE_LINE - over) % CACHE_LINE);
+    t->n_blocks++;
+    return true;
 }
 
 int flow_table_new(struct flow_table **tp, uint64_t seed)
@@ -64,17 +119,17 @@ int flow_table_new(struct flow_table **tp, uint64_t seed)
     if (!t)
         return -ENOMEM;
     t->slots = mem_zalloc(MEM_FLOW, FIRST_SLOTS * sizeof(*t->slots));
-    if (!t->slots) {
-        mem_free(t);
+    if (!t->slots || !add_block(t)) {
+        flow_table_free(t);
         return -ENOMEM;
     }
     t->mask = FIRST_SLOTS - 1;
     t->seed = seed;
-    for (size_t i = 0; i < FLOW_LISTS; i++)
-        list_init(&t->lists[i]);
-    list_init(&t->holes[false]);
-    list_init(&t->holes[true]);
-    list_init(&t->free);
+    t->n_numbers = FIRST_NUMBER;
+    for (uint32_t list = 0; list <= LIST_FREE; list++)
+        list_init(t->ages, list);
+    list_init(t->holes, false);
+    list_init(t->holes, true);
     *tp = t;
     return 0;
 }
@@ -84,8 +139,10 @@ void flow_table_free(struct flow_table *t)
     if (!t)
         return;
     for (uint32_t i = 0; i < t->n_blocks; i++)
-        mem_free(t->blocks[i]);
+        mem_free(t->blocks[i].memory);
     mem_free(t->blocks);
+    mem_free(t->ages);
+    mem_free(t->holes);
     mem_free(t->slots);
     mem_free(t);
 }
@@ -121,9 +178,14 @@ static inline bool is_of(const struct flow *f, const struct segment *s, enum dir
     return true;
 }
 
-static inline struct flow *flow_at(const struct flow_table *t, uint32_t number)
+/* All of a flow, and its links. */
+static inline void prefetch(const struct flow_table *t, uint32_t number)
 {
-    return &t->blocks[number / BLOCK_FLOWS][number % BLOCK_FLOWS];
+    const char *f = (const char *)flow_at(t, number);
+    __builtin_prefetch(f, 1);
+    __builtin_prefetch(f + CACHE_LINE, 1);
+    __builtin_prefetch(f + 2 * CACHE_LINE, 1);
+    __builtin_prefetch(&t->ages[number], 1);
 }
 
 struct flow *flow_find(struct flow_table *t, const struct segment *s, enum direction *dir)
@@ -132,19 +194,34 @@ struct flow *flow_find(struct flow_table *t, const struct segment *s, enum direc
         return t->last;
     uint32_t tag = (uint32_t)hash_of(t, s);
     for (uint32_t i = tag & t->mask; t->slots[i].place != 0; i = (i + 1) & t->mask) {
+        uint32_t number = t->slots[i].place;
         if (t->slots[i].tag != tag)
             continue;
-        struct flow *f = flow_at(t, t->slots[i].place - 1);
-        __builtin_prefetch((const char *)f + 64);
-        __builtin_prefetch((const char *)f + 128);
-        if (!is_of(f, s, dir))
-            continue;
-        /* flow_move() will need them: among many flows they are not in the cache */
-        __builtin_prefetch(f->age.prev, 1);
-        __builtin_prefetch(f->age.next, 1);
-        return t->last = f;
+        prefetch(t, number);
+        struct flow *f = flow_at(t, number);
+        if (is_of(f, s, dir))
+            return t->last = f;
     }
     return NULL;
+}
+
+void flow_expect(const struct flow_table *t, const struct segment *segments, size_t n)
+{
+    uint32_t tags[EXPECTED];
+    if (likely(t->count < MANY_FLOWS))
+        return;
+    n = n < EXPECTED ? n : EXPECTED;
+    for (size_t i = 0; i < n; i++) {
+        tags[i] = (uint32_t)hash_of(t, &segments[i]);
+        __builtin_prefetch(&t->slots[tags[i] & t->mask]);
+    }
+    for (size_t i = 0; i < n; i++) {
+        uint32_t at = tags[i] & t->mask;
+        while (t->slots[at].place != 0 && t->slots[at].tag != tags[i])
+            at = (at + 1) & t->mask;
+        if (t->slots[at].place != 0)
+            prefetch(t, t->slots[at].place);
+    }
 }
 
 /* Where a flow of that tag can be put: there is an empty slot. */
@@ -175,57 +252,36 @@ static bool make_room(struct flow_table *t)
     return true;
 }
 
-static bool add_block(struct flow_table *t)
+/* 0: no memory. */
+static uint32_t take_number(struct flow_table *t)
 {
-    uint32_t n = t->n_blocks;
-    if (n == UINT32_MAX / BLOCK_FLOWS)
-        return false;
-    if ((n & (n - 1)) == 0) { /* none, or a power of two: there is no place for a further one */
-        struct flow **blocks =
-            mem_realloc(MEM_FLOW, t->blocks, (n ? (size_t)n * 2 : 1) * sizeof(struct flow *));
-        if (!blocks)
-            return false;
-        t->blocks = blocks;
-    }
-    t->blocks[n] = mem_alloc(MEM_FLOW, BLOCK_FLOWS * sizeof(struct flow));
-    if (!t->blocks[n])
-        return false;
-    t->n_blocks++;
-    return true;
-}
-
-/* A flow with its number set. NULL: no memory. */
-static struct flow *take_number(struct flow_table *t)
-{
-    struct flow *f;
-    if (t->free.next != &t->free) {
-        f = container_of(t->free.next, struct flow, age);
-        list_remove(&f->age);
-        ASAN_UNPOISON_MEMORY_REGION(f->half, sizeof(f->half));
-        return f;
+    uint32_t number = t->ages[LIST_FREE].next;
+    if (number != LIST_FREE) {
+        list_remove(t->ages, number);
+        ASAN_UNPOISON_MEMORY_REGION(flow_at(t, number), sizeof(struct flow));
+        return number;
     }
     if (t->n_numbers == t->n_blocks * BLOCK_FLOWS && !add_block(t))
-        return NULL;
-    f = flow_at(t, t->n_numbers);
-    f->number = t->n_numbers++;
-    return f;
+        return 0;
+    return t->n_numbers++;
 }
 
 struct flow *flow_add(struct flow_table *t, const struct segment *s, bool from_client)
 {
-    struct flow *f = make_room(t) ? take_number(t) : NULL;
-    if (!f)
+    uint32_t number = make_room(t) ? take_number(t) : 0;
+    if (number == 0)
         return NULL;
+    struct flow *f = flow_at(t, number);
     *f = (struct flow){
-        .number = f->number,
+        .number = number,
         .tag = (uint32_t)hash_of(t, s),
         .client = from_client ? s->src : s->dst,
         .server = from_client ? s->dst : s->src,
         .scope = s->scope,
         .list = FLOW_ACTIVE,
     };
-    *empty_slot(t->slots, t->mask, f->tag) = (struct slot){.tag = f->tag, .place = f->number + 1};
-    list_append(&t->lists[FLOW_ACTIVE], &f->age);
+    *empty_slot(t->slots, t->mask, f->tag) = (struct slot){.tag = f->tag, .place = number};
+    list_append(t->ages, FLOW_ACTIVE, number);
     t->count++;
     t->last = f;
     return f;
@@ -247,17 +303,17 @@ static void close_slot(struct flow_table *t, uint32_t i)
 
 void flow_remove(struct flow_table *t, struct flow *f)
 {
-    uint32_t i = f->tag & t->mask;
-    while (t->slots[i].place != f->number + 1)
+    uint32_t i = f->tag & t->mask, number = f->number;
+    while (t->slots[i].place != number)
         i = (i + 1) & t->mask;
     close_slot(t, i);
     if (t->last == f)
         t->last = NULL;
-    list_remove(&f->age);
-    flow_forget_hole(f);
+    list_remove(t->ages, number);
+    flow_forget_hole(t, f);
     t->count--;
-    list_prepend(&t->free, &f->age);
-    ASAN_POISON_MEMORY_REGION(f->half, sizeof(f->half)); /* so that it still sees who comes late */
+    list_prepend(t->ages, LIST_FREE, number);
+    ASAN_POISON_MEMORY_REGION(f, sizeof(*f)); /* so that it still sees who comes late */
 }
 
 size_t flow_count(const struct flow_table *t)
@@ -267,36 +323,42 @@ size_t flow_count(const struct flow_table *t)
 
 void flow_move(struct flow_table *t, struct flow *f, enum flow_list list)
 {
-    if (t->lists[list].prev == &f->age) /* it is already */
+    if (t->ages[list].prev == f->number) /* it is already */
         return;
-    list_remove(&f->age);
-    list_append(&t->lists[list], &f->age);
+    list_remove(t->ages, f->number);
+    list_append(t->ages, list, f->number);
     f->list = (uint8_t)list;
+}
+
+static struct flow *first_of(const struct flow_table *t, const struct link *links, uint32_t list)
+{
+    uint32_t number = links[list].next;
+    return number == list ? NULL : flow_at(t, number);
 }
 
 struct flow *flow_oldest(struct flow_table *t, enum flow_list list)
 {
-    struct flow_link *head = &t->lists[list];
-    return head->next == head ? NULL : container_of(head->next, struct flow, age);
+    return first_of(t, t->ages, list);
 }
 
 void flow_note_hole(struct flow_table *t, struct flow *f, bool is_acked)
 {
-    if (f->hole.prev && f->hole_acked == is_acked)
+    if (f->has_hole && f->hole_acked == is_acked)
         return;
-    flow_forget_hole(f);
+    flow_forget_hole(t, f);
+    f->has_hole = true;
     f->hole_acked = is_acked;
-    list_append(&t->holes[is_acked], &f->hole);
+    list_append(t->holes, is_acked, f->number);
 }
 
-void flow_forget_hole(struct flow *f)
+void flow_forget_hole(struct flow_table *t, struct flow *f)
 {
-    if (f->hole.prev)
-        list_remove(&f->hole);
+    if (f->has_hole)
+        list_remove(t->holes, f->number);
+    f->has_hole = false;
 }
 
 struct flow *flow_oldest_hole(struct flow_table *t, bool is_acked)
 {
-    struct flow_link *head = &t->holes[is_acked];
-    return head->next == head ? NULL : container_of(head->next, struct flow, hole);
+    return first_of(t, t->holes, is_acked);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* TCP connections: the table that finds them by their endpoints, and the lists by which they are
- * forgotten. A flow that is idle costs sizeof(struct flow) and no more: what a message in progress
- * needs (struct partial) is allocated while there is one.
+ * forgotten. A flow that is idle costs FLOW_COST and no more: what a message in progress needs
+ * (struct partial) is allocated while there is one.
  *
  * Every flow is in one list by age: ACTIVE (something came lately), IDLE (nothing came for the
  * expiry time: waits only to be forgotten), CLOSED (kept for a moment, so that a late
@@ -21,10 +21,6 @@ enum flow_list {
     FLOW_IDLE,
     FLOW_CLOSED,
     FLOW_LISTS,
-};
-
-struct flow_link {
-    struct flow_link *prev, *next;
 };
 
 /* How the bytes of one direction are read. */
@@ -48,28 +44,29 @@ enum direction {
     TO_CLIENT = 1,
 };
 
-/* What every segment needs comes first. */
+/* Among many flows none is in a cache when its segment comes: it lies in whole cache lines, and
+ * what nearly no segment needs is behind the rest. */
 struct flow {
     uint64_t scope;
     struct endpoint client, server;
-    uint32_t tag; /* of its place in the table */
-    uint32_t number; /* among all flows of the table */
     int64_t last_ns; /* when the last segment came */
-    struct flow_link age;
+    uint32_t number; /* among all flows of the table */
+    uint8_t list; /* enum flow_list */
+    bool has_syn : 1, has_answered : 1, is_barred : 1;
+    bool upgrade : 1; /* an upgrade was asked for: what follows may not be HTTP */
+    bool has_hole : 1; /* it is in a list by its hole: in the one of those acknowledged? */
+    bool hole_acked : 1;
     struct half half[2]; /* by direction */
-    struct flow_link hole; /* prev NULL: no hole */
     struct pending *pending; /* requests that wait for their responses; NULL: none */
+    uint32_t tag; /* of its place in the table */
     uint32_t syn; /* client's initial sequence number, when has_syn */
     uint32_t answered; /* what the client sent before it is answered, when has_answered */
     uint32_t barred_ack; /* what the client had received when it sent a malformed request, when
                             is_barred: see reassembly/conv.c */
-    bool has_syn : 1, has_answered : 1, is_barred : 1;
-    bool hole_acked : 1; /* the list that it is in by its hole */
-    bool upgrade : 1; /* an upgrade was asked for: what follows may not be HTTP */
-    uint8_t list; /* enum flow_list */
-};
-/* With its place in the table. */
-#define FLOW_COST (sizeof(struct flow) + 24)
+} __attribute__((aligned(64)));
+static_assert(offsetof(struct flow, half) == 64 && sizeof(struct flow) == 192, "three cache lines");
+/* With its places in the table and in the lists. */
+#define FLOW_COST (sizeof(struct flow) + 40)
 static_assert(FLOW_COST <= 256, "at most 256 bytes when it is idle");
 
 struct flow_table;
@@ -80,6 +77,9 @@ void flow_table_free(struct flow_table *t);
 
 /* The flow of these endpoints, whichever end src is, and which way the segment goes; NULL: none. */
 struct flow *flow_find(struct flow_table *t, const struct segment *segment, enum direction *dir);
+/* These will be asked for next: where many flows are, all that is needed of theirs comes into the
+ * cache at once, instead of one after another when it is waited for. */
+void flow_expect(const struct flow_table *t, const struct segment *segments, size_t n);
 /* Of these endpoints: the same in both directions. */
 uint64_t flow_hash(const struct flow_table *t, const struct segment *segment);
 /* A new one in list ACTIVE; NULL: no memory. */
@@ -96,5 +96,5 @@ struct flow *flow_oldest(struct flow_table *t, enum flow_list list);
 /* Flows with a hole are in one of two lists, since holes that were acknowledged are waited for much
  * shorter. Who was noted first is first. */
 void flow_note_hole(struct flow_table *t, struct flow *f, bool is_acked);
-void flow_forget_hole(struct flow *f);
+void flow_forget_hole(struct flow_table *t, struct flow *f);
 struct flow *flow_oldest_hole(struct flow_table *t, bool is_acked);

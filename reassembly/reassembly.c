@@ -134,7 +134,7 @@ static void skip_holes(struct reassembly *r, struct flow *f)
         while (stream_waits(&f->half[dir].stream))
             r->pieces -= stream_skip_hole(&f->half[dir].stream, &c.sink);
     }
-    flow_forget_hole(f);
+    flow_forget_hole(r->table, f);
 }
 
 /* Both sides are done, by RST, or because the endpoints begin anew. */
@@ -161,7 +161,7 @@ static void check_hole(struct reassembly *r, struct flow *f, int64_t now_ns)
         waits |= stream_waits(s);
     }
     if (!waits || is_new)
-        flow_forget_hole(f);
+        flow_forget_hole(r->table, f);
     if (waits) {
         flow_note_hole(r->table, f, is_acked);
         r->due_ns = 0;
@@ -323,7 +323,7 @@ static void feed(struct reassembly *r, struct flow *f, const struct segment *s, 
 {
     struct stream *stream = &f->half[dir].stream;
     struct stream *other = &f->half[!dir].stream;
-    if (f->hole.prev)
+    if (f->has_hole)
         check_hole(r, f, s->ts_ns); /* before what this one brings */
     if (s->flags & TCP_ACK)
         stream_acked(other, s->ack, s->ts_ns);
@@ -333,7 +333,7 @@ static void feed(struct reassembly *r, struct flow *f, const struct segment *s, 
         book_add(r->env.config.books, BOOK_DUPLICATE_BYTES, result.duplicate);
         r->pieces += result.held;
     }
-    if (stream_waits(stream) || stream_waits(other) || f->hole.prev)
+    if (stream_waits(stream) || stream_waits(other) || f->has_hole)
         check_hole(r, f, s->ts_ns);
 }
 
@@ -407,6 +407,14 @@ void reassembly_segment(struct reassembly *r, const struct segment *s)
         close_flow(r, f);
     if (memory(r) > (int64_t)config->max_memory)
         evict(r, f);
+}
+
+void reassembly_segments(struct reassembly *r, const struct segment *segments, size_t n)
+{
+    if (n > 1)
+        flow_expect(r->table, segments, n);
+    for (size_t i = 0; i < n; i++)
+        reassembly_segment(r, &segments[i]);
 }
 
 void reassembly_finish(struct reassembly *r)

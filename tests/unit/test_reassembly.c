@@ -3,6 +3,7 @@
 #include "tests/unit/unit.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/unit/segments.h"
@@ -415,6 +416,40 @@ START_TEST(flows_of_other_scopes_are_other_flows)
 }
 END_TEST
 
+/* Each connection's next request, given with those of others in one call. */
+static void give_together(struct conn *all, uint32_t n)
+{
+    enum { TOGETHER = 24 };
+    struct segment segs[TOGETHER];
+    for (uint32_t i = 0; i < n; i += TOGETHER) {
+        uint32_t some = n - i < TOGETHER ? n - i : TOGETHER;
+        for (uint32_t k = 0; k < some; k++) {
+            struct conn *one = &all[(i + k) * 7919 % n]; /* not in the order of their numbers */
+            segs[k] = conn_segment(one, TO_SERVER, one->sent[TO_SERVER], GET, strlen(GET));
+            segs[k].ts_ns = scene.now_ns;
+            one->sent[TO_SERVER] += (uint32_t)strlen(GET);
+        }
+        reassembly_segments(scene.r, segs, some);
+    }
+}
+
+START_TEST(segments_of_many_flows_may_come_together)
+{
+    enum { CONNS = 5000 };
+    struct conn *all = calloc(CONNS, sizeof(*all));
+    ck_assert_ptr_nonnull(all);
+    for (uint32_t i = 0; i < CONNS; i++)
+        all[i] = conn_of(i);
+    give_together(all, CONNS); /* of which none is known yet */
+    give_together(all, CONNS);
+    ck_assert_uint_eq(reassembly_flows(scene.r), CONNS);
+    ck_assert_uint_eq(scene.n, 2 * CONNS);
+    for (size_t i = 0; i < scene.n; i++)
+        scene_expect(&scene, i, MSG_REQUEST, GET);
+    free(all);
+}
+END_TEST
+
 START_TEST(ipv6_works_as_ipv4_does)
 {
     for (int i = 0; i < 2; i++) {
@@ -454,6 +489,7 @@ Suite *suite(void)
         with_a_list_of_ports_the_port_tells_the_direction,
         without_a_list_syn_and_content_tell_the_direction,
         flows_of_other_scopes_are_other_flows,
+        segments_of_many_flows_may_come_together,
         ipv6_works_as_ipv4_does,
     };
     Suite *s = suite_create("reassembly");
