@@ -49,7 +49,7 @@ int decoder_new(struct decoder **dp, struct books *books)
     return 0;
 }
 
-static void free_datagrams(struct decoder *d)
+void decoder_release(struct decoder *d)
 {
     while (d->datagrams) {
         struct datagram *next = d->datagrams->next;
@@ -62,7 +62,7 @@ void decoder_free(struct decoder *d)
 {
     if (!d)
         return;
-    free_datagrams(d);
+    decoder_release(d);
     ipfrag_free(d->fragments);
     mem_free(d);
 }
@@ -105,8 +105,6 @@ static inline size_t plain_offset(int link_type, const struct packet *packet)
 bool decode_packet(struct decoder *d, int link_type, const struct packet *packet,
                    struct segment *segment)
 {
-    if (unlikely(d->datagrams))
-        free_datagrams(d);
     size_t offset = d->networks ? 0 : plain_offset(link_type, packet);
     if (likely(offset > 0) && likely(decode_plain(packet, offset, segment)))
         return true;

@@ -31,6 +31,8 @@ void decoder_only(struct decoder *d, const struct networks *networks);
 bool decoder_knows(int link_type);
 
 /* True when packet holds a TCP segment, whole or completed by it from fragments: *segment is set;
- * its payload points into the packet, or into the decoder until the next call. */
+ * its payload points into the packet, or into the decoder until decoder_release(). */
 bool decode_packet(struct decoder *d, int link_type, const struct packet *packet,
                    struct segment *segment);
+/* Lets go what decode_packet() has put together. */
+void decoder_release(struct decoder *d);

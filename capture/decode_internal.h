@@ -21,7 +21,7 @@ struct decoder {
     struct books *books;
     struct ipfrag *fragments;
     const struct networks *networks; /* NULL: all */
-    struct datagram *datagrams; /* reassembled during this walk, freed at the next */
+    struct datagram *datagrams; /* reassembled since decoder_release() */
 };
 
 struct walk;

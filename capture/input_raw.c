@@ -34,8 +34,6 @@
 #define DEVICES 64
 /* Longest time to empty the ring at the end. */
 #define FINISH_NS (NS_PER_S / 2)
-/* Times that a hostile file claims stay below this, so that a sum of two does not overflow. */
-#define TIME_MAX_NS (INT64_MAX / 4)
 
 static const struct input_ops input_raw_file;
 
@@ -244,10 +242,11 @@ static bool is_in_list(const struct options *options, const char *device)
 }
 
 /* Devices come and go: each is asked for its name when its first packet comes. */
-static bool is_ignored(struct raw *raw, const struct pcap_pkthdr *header, const u_char *bytes)
+static bool is_ignored(struct raw *raw, const struct packet *packet)
 {
+    const uint8_t *bytes = packet->bytes;
     char name[IF_NAMESIZE];
-    if (raw->source.link_type != DLT_LINUX_SLL2 || header->caplen < 8)
+    if (raw->source.link_type != DLT_LINUX_SLL2 || packet->len < 8)
         return false;
     uint32_t index =
         (uint32_t)bytes[4] << 24 | (uint32_t)bytes[5] << 16 | (uint32_t)bytes[6] << 8 | bytes[7];
@@ -259,35 +258,27 @@ static bool is_ignored(struct raw *raw, const struct pcap_pkthdr *header, const 
     return device->ignored;
 }
 
-/* The handle was asked for nanoseconds: they stand where microseconds are named. */
-static int64_t packet_time_ns(const struct raw *raw, const struct pcap_pkthdr *header)
+static void take_packets(void *user, const struct packet *packets, size_t n)
 {
-    if (unlikely(raw->source.own_clock))
-        return clock_wall_ns();
-    int64_t s = header->ts.tv_sec;
-    if (unlikely(s < 0 || s >= TIME_MAX_NS / NS_PER_S))
-        s = s < 0 ? 0 : TIME_MAX_NS / NS_PER_S;
-    return s * NS_PER_S + header->ts.tv_usec % NS_PER_S;
-}
-
-static void take_packet(u_char *user, const struct pcap_pkthdr *header, const u_char *bytes)
-{
-    struct raw *raw = (struct raw *)(void *)user;
-    struct segment segment;
-    struct packet packet = {.bytes = bytes, .len = header->caplen, .wire_len = header->len};
-    packet.ts_ns = packet_time_ns(raw, header);
-    raw->last_ts_ns = packet.ts_ns;
-    book_one(raw->books, BOOK_PACKETS);
-    book_add(raw->books, BOOK_PACKET_BYTES, header->caplen);
-    if (unlikely(raw->ignores) && is_ignored(raw, header, bytes))
-        return;
-    if (decode_packet(raw->decoder, raw->source.link_type, &packet, &segment))
-        reassembly_segment(raw->reassembly, &segment);
+    struct raw *raw = user;
+    struct segment segments[SOURCE_BATCH];
+    size_t n_segments = 0;
+    decoder_release(raw->decoder);
+    for (size_t i = 0; i < n; i++) {
+        book_add(raw->books, BOOK_PACKET_BYTES, packets[i].len);
+        if (unlikely(raw->ignores) && is_ignored(raw, &packets[i]))
+            continue;
+        if (decode_packet(raw->decoder, raw->source.link_type, &packets[i], &segments[n_segments]))
+            n_segments++;
+    }
+    book_add(raw->books, BOOK_PACKETS, n);
+    raw->last_ts_ns = packets[n - 1].ts_ns;
+    reassembly_segments(raw->reassembly, segments, n_segments);
 }
 
 static int dispatch(struct raw *raw, int n)
 {
-    return source_dispatch(&raw->source, n, take_packet, (u_char *)raw);
+    return source_dispatch(&raw->source, n, take_packets, raw);
 }
 
 /* Nothing came: tells a person once, and lets time go on for what waits. The packets' clock need

@@ -6,6 +6,7 @@
 #include <pcap/pcap.h>
 
 #include "capture/bpf.h"
+#include "capture/decode.h"
 #include "capture/raw_address.h"
 #include "lib/err.h"
 #include "lib/options.h"
@@ -13,6 +14,7 @@
 struct vxlan; /* in source_vxlan.c: a socket's datagrams */
 struct direct; /* in source_direct.c: a packet socket without a ring */
 struct capture_stream; /* in source_pcap.c: a pipe, or gzip */
+struct records; /* in source_records.c: a plain file */
 
 struct source {
     pcap_t *pcap; /* times in nanoseconds; NULL: a file that was not begun, or VXLAN */
@@ -28,6 +30,7 @@ struct source {
     FILE *file; /* until libpcap has it */
     char *file_buffer; /* of a plain file, with whoever has that; NULL: stdio's own */
     struct capture_stream *stream; /* behind file; NULL: a plain file, or a device */
+    struct records *records; /* of a plain file, as long as nothing is odd; NULL: libpcap */
 };
 
 /* How a device is shared by several sources (capture/fanout.h). */
@@ -65,9 +68,14 @@ bool source_was_stopped(const struct source *s);
 /* After the last packet: the file ends in the middle of something. failed: libpcap said so. */
 bool source_was_cut(const struct source *s, bool failed);
 
-/* Hands out at most max packets, with nanoseconds where microseconds are named. Returns how many, 0
- * when there are none now, PCAP_ERROR or PCAP_ERROR_BREAK. */
-int source_dispatch(struct source *s, int max, pcap_handler take, u_char *user);
+/* So many packets come at once, at most. */
+#define SOURCE_BATCH 16
+/* Takes n > 0 packets in order. Their bytes are borrowed: all lie there until it returns. */
+typedef void source_take(void *user, const struct packet *packets, size_t n);
+
+/* Hands out at most max packets. Returns how many, 0 when there are none now, PCAP_ERROR or
+ * PCAP_ERROR_BREAK. */
+int source_dispatch(struct source *s, int max, source_take *take, void *user);
 /* After PCAP_ERROR: what is wrong. */
 const char *source_fault(const struct source *s);
 /* Packets lost so far because the kernel's buffer was full, and in the network card. False: it is
@@ -83,8 +91,30 @@ MUST_CHECK int source_set_filter(struct source *s, const char *option, const cha
 /* In source_vxlan.c, for source_close(). NULL is fine. */
 void vxlan_free(struct vxlan *v);
 
+/* Times that a hostile file claims stay below this, so that a sum of two does not overflow. */
+#define SOURCE_TIME_MAX_NS (INT64_MAX / 4)
+
+static inline int64_t source_time_ns(int64_t s, int64_t ns)
+{
+    if (unlikely(s < 0 || s >= SOURCE_TIME_MAX_NS / NS_PER_S))
+        s = s < 0 ? 0 : SOURCE_TIME_MAX_NS / NS_PER_S;
+    return s * NS_PER_S + ns % NS_PER_S;
+}
+
 /* Whole packets, also those that offload has put together. */
 #define SOURCE_SNAPLEN 262144
+
+/* In source_vxlan.c, for source_dispatch(): as pcap_dispatch(), with nanoseconds where microseconds
+ * are named. */
+int vxlan_dispatch(struct source *s, int max, pcap_handler take, u_char *user);
+
+/* In source_records.c, for the others. Sets s->records when the file, of which libpcap has read the
+ * head, is one whose packets can be read here. */
+MUST_CHECK int records_open(struct source *s);
+/* Returns how many; 0: libpcap goes on, and s->records is NULL. */
+int records_dispatch(struct source *s, int max, source_take *take, void *user);
+/* NULL is fine. */
+void records_free(struct records *r);
 
 /* In source_direct.c, for the others. Can packets of this open device come without delay? */
 bool direct_can(const struct source *s);

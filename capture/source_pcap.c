@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Capture files, read by libpcap. A plain file is read as it is; what has to be waited for or
- * inflated comes through a stream of our own, which can be stopped. */
+/* Capture files, read by libpcap. A plain file is read as it is, nearly always by
+ * source_records.c; what has to be waited for or inflated comes through a stream of our own, which
+ * can be stopped. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -59,6 +60,7 @@ void source_close(struct source *s)
         fclose(s->file);
     mem_free(s->file_buffer);
     stream_free(s->stream);
+    records_free(s->records);
     if ((s->vxlan || s->direct) && s->fd != -1)
         close(s->fd);
     vxlan_free(s->vxlan);
@@ -199,7 +201,9 @@ int source_begin_file(struct source *s, const struct options *options, struct er
                            s->name, text);
     s->file = NULL;
     s->link_type = pcap_datalink(s->pcap);
-    return *filter ? source_set_filter(s, "input-raw-bpf-filter", filter, err) : 0;
+    if (*filter)
+        return source_set_filter(s, "input-raw-bpf-filter", filter, err);
+    return s->stream || records_open(s) == 0 ? 0 : no_memory(s->name, err);
 }
 
 bool source_is_pipe(const struct source *s)

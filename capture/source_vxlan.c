@@ -198,7 +198,7 @@ static bool passes(const struct vxlan *v, const struct pcap_pkthdr *packet, cons
     return pcap_offline_filter(&v->filter, &inner, bytes + VXLAN_HEADER) != 0;
 }
 
-static int dispatch_vxlan(struct source *s, int max, pcap_handler take, u_char *user)
+int vxlan_dispatch(struct source *s, int max, pcap_handler take, u_char *user)
 {
     struct vxlan *v = s->vxlan;
     int total = 0;
@@ -219,14 +219,6 @@ static int dispatch_vxlan(struct source *s, int max, pcap_handler take, u_char *
             break;
     }
     return total;
-}
-
-int source_dispatch(struct source *s, int max, pcap_handler take, u_char *user)
-{
-    if (s->vxlan)
-        return dispatch_vxlan(s, max, take, user);
-    return s->direct ? direct_dispatch(s, max, take, user)
-                     : pcap_dispatch(s->pcap, max, take, user);
 }
 
 const char *source_fault(const struct source *s)

@@ -68,6 +68,7 @@ static void decode_one(struct decoder *d, const struct books *books, int link_ty
 {
     struct segment s;
     uint64_t skipped = counted(books), fragments = book_get(books, BOOK_FRAGMENTS);
+    decoder_release(d);
     bool found = decode_packet(d, link_type, packet, &s);
     skipped = counted(books) - skipped;
     fragments = book_get(books, BOOK_FRAGMENTS) - fragments;

@@ -240,6 +240,69 @@ START_TEST(gzip_and_standard_input_give_the_same_as_the_file)
 }
 END_TEST
 
+/* Requests, from the 50th on with packets of all lengths between them that are none. */
+static void make_mixed(const char *file, uint32_t magic, uint32_t snaplen)
+{
+    static const uint8_t filler[250000];
+    const uint32_t head[] = {magic, 2 | 4 << 16, 0, 0, snaplen, DLT_EN10MB};
+    struct pkt p;
+    struct pcap_pkthdr header;
+    file_put(file, head, sizeof(head));
+    for (unsigned i = 0; i < 150; i++) {
+        make_packet(&p, &header, i, "eth:0800 ip4:06 tcp");
+        uint32_t record[] = {FIRST_S, 999 - i, header.caplen, header.caplen + i % 2};
+        file_add(file, record, sizeof(record));
+        file_add(file, pkt_bytes(&p), header.caplen);
+        if (i < 50)
+            continue;
+        record[2] = record[3] = i % 10 == 0 ? sizeof(filler) : i * i;
+        file_add(file, record, sizeof(record));
+        file_add(file, filler, record[2]);
+    }
+}
+
+/* What is compressed is read by libpcap, and so says how it is meant. */
+static void check_mixed(uint32_t magic, uint32_t snaplen)
+{
+    make_mixed("a.pcap", magic, snaplen);
+    compress_file("a.pcap", "a.pcap.gz");
+    char *first = strdup(text_of("a.pcap"));
+    struct books found = books;
+    ck_assert_uint_eq(got.n, 150);
+    ck_assert_str_eq(text_of("a.pcap.gz"), first);
+    ck_assert_int_eq(memcmp(&found, &books, sizeof(books)), 0);
+    free(first);
+}
+
+START_TEST(packets_that_are_read_in_place_are_those_that_libpcap_reads)
+{
+    check_mixed(0xa1b2c3d4, 262144);
+    check_mixed(0xa1b23c4d, 262144);
+    check_mixed(0xa1b23c4d, 100); /* longer ones are cut as they are read */
+    check_mixed(0xa1b2c3d4, 0);
+}
+END_TEST
+
+START_TEST(a_file_that_grows_while_it_is_read_is_read_to_its_end)
+{
+    struct err err;
+    size_t n, one = packet_len();
+    make_usual("whole.pcap", 3);
+    uint8_t *bytes = file_get("whole.pcap", &n);
+    file_put("a.pcap", bytes, FILE_HEAD + one);
+    struct input *in = open_input("a.pcap", &err);
+    ck_assert_ptr_nonnull(in);
+    ck_assert_int_eq(in->ops->poll(in, &got.sink, 0, &err), INPUT_MORE);
+    ck_assert_uint_eq(got.n, 1);
+    file_add("a.pcap", bytes + FILE_HEAD + one, 2 * one);
+    while (in->ops->poll(in, &got.sink, 0, &err) == INPUT_MORE)
+        ;
+    ck_assert_uint_eq(got.n, 3);
+    close_input(in);
+    free(bytes);
+}
+END_TEST
+
 START_TEST(a_pipe_hands_on_what_is_complete_while_it_waits_for_more)
 {
     struct err err;
@@ -574,6 +637,8 @@ Suite *suite(void)
         a_capture_file_gives_each_request_with_time_and_addresses,
         twenty_runs_give_the_same_messages,
         gzip_and_standard_input_give_the_same_as_the_file,
+        packets_that_are_read_in_place_are_those_that_libpcap_reads,
+        a_file_that_grows_while_it_is_read_is_read_to_its_end,
         a_pipe_hands_on_what_is_complete_while_it_waits_for_more,
         a_pipe_that_is_silent_can_be_stopped_before_its_header,
         a_pipe_that_is_silent_can_be_stopped_inside_a_packet,
