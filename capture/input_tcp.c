@@ -52,7 +52,6 @@ struct tcp_input {
     bool paused; /* the listeners are not watched */
     int64_t resume_ns, swept_ns, drain_ns;
     bool held_back; /* senders that wait for acknowledgements are not read: enough is under way */
-    struct log_limit accept_limit, broken_limit;
     struct tls *tls; /* NULL: plain */
     size_t n_clients;
     struct relay_client *clients[MAX_CLIENTS];
@@ -79,10 +78,8 @@ static void turn_out(struct tcp_input *t, size_t slot, const char *why)
     } else if (client->kind == RELAY_STRANGER) {
         book_one(t->books, BOOK_STRANGERS);
     }
-    if (log_limit(&t->broken_limit)) {
-        net_peer(who, client->wire.fd);
-        log_warn(t->tag, "closed the connection from %s: %s", who, why);
-    }
+    net_peer(who, client->wire.fd);
+    log_often(LOG_WARN, t->tag, "closed the connection from %s: %s", who, why);
     drop_client(t, slot);
 }
 
@@ -196,8 +193,7 @@ static void accept_failed(struct tcp_input *t, int errnum)
     /* the sender went away before it was accepted, or nothing is waiting */
     if (errnum == EAGAIN || errnum == EINTR || errnum == ECONNABORTED)
         return;
-    if (log_limit(&t->accept_limit))
-        log_warn(t->tag, "cannot accept another sender: %s", err_text(errnum));
+    log_often(LOG_WARN, t->tag, "cannot accept another sender: %s", err_text(errnum));
     watch_listeners(t, false);
     t->resume_ns = clock_mono_ns() + ACCEPT_PAUSE_NS;
 }
@@ -304,9 +300,8 @@ static bool accept_one(struct tcp_input *t, int listener)
     /* so that a sender whose host is gone is noticed some day */
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
     if (!add_client(t, fd)) {
-        if (log_limit(&t->accept_limit))
-            log_warn(t->tag, "turned a sender away: %zu are connected, or memory is short",
-                     t->n_clients);
+        log_often(LOG_WARN, t->tag, "turned a sender away: %zu are connected, or memory is short",
+                  t->n_clients);
         close(fd);
     }
     return true;

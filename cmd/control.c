@@ -179,6 +179,7 @@ static bool turn(struct control *c, struct progress *progress, struct stats *sta
     due_ns = least(due_ns, look_for_stop_file(c, now_ns));
     due_ns = least(due_ns, control_server_due_ns(c->server));
     due_ns = least(due_ns, ramps_tick(c->ramps, now_ns));
+    due_ns = least(due_ns, log_tick(now_ns));
     poll(fds, 2 + n, timeout_ms_until(least(due_ns, c->deadline_ns)));
     if (fds[0].revents)
         return false;

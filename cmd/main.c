@@ -45,8 +45,11 @@ static enum exit_status judge(const struct ledger *ledger, const struct options 
     return STATUS_LOSS;
 }
 
+/* What the error of an option is told to is a person, unless only JSON will do. */
 static int tell(const struct err *err)
 {
+    if (err->status == STATUS_USAGE && log_format() == LOG_LOGFMT)
+        log_set_format(LOG_TEXT);
     log_error(NULL, "%s", err->text);
     return (int)err->status;
 }
@@ -89,6 +92,7 @@ static int run(const struct start *s, const struct wired *wired)
     control_run(control);
     control_close(control);
     int r = pipeline_join(wired->pipe, &err);
+    log_flush();
     summary_print(s->ledger, s->options, SUMMARY_END);
     int status = r < 0 ? tell(&err) : (int)judge(s->ledger, s->options);
     status = report(s, wired->comparison, status, r < 0 ? &err : NULL);
@@ -161,6 +165,19 @@ static bool any_given(const struct options *options)
     return false;
 }
 
+static void open_log(const struct options *options)
+{
+    static const char *const levels[] = {"error", "warn", "info", "debug"};
+    const char *format = options_string(options, "log-format");
+    bool is_text = strcmp(format, "auto") == 0 ? log_on_terminal() : strcmp(format, "text") == 0;
+    log_set_format(is_text ? LOG_TEXT : strcmp(format, "json") == 0 ? LOG_JSON : LOG_LOGFMT);
+    for (size_t i = 0; i < ARRAY_LEN(levels); i++)
+        if (strcmp(options_string(options, "log-level"), levels[i]) == 0)
+            log_set_level((enum log_level)i);
+    if (options_int(options, "verbose") > 0)
+        log_set_level(LOG_DEBUG);
+}
+
 static int run_with_options(const struct options *options, int argc, char **argv)
 {
     struct err err;
@@ -174,12 +191,12 @@ static int run_with_options(const struct options *options, int argc, char **argv
                         "(refrain --help says more)");
         return tell(&err);
     }
-    if (options_int(options, "verbose") > 0)
-        log_set_level(LOG_DEBUG);
-    if (options_bool(options, "check-config"))
-        return check_config(options);
-    if (options_bool(options, "dump-config"))
-        return dump_config(options);
+    bool only_looks = options_bool(options, "check-config") || options_bool(options, "dump-config");
+    if (!only_looks)
+        open_log(options);
+    options_warn_environment(&refrain_options);
+    if (only_looks)
+        return options_bool(options, "check-config") ? check_config(options) : dump_config(options);
     if (fail_on_check(options, &err) < 0 || stats_check(options, &err) < 0)
         return tell(&err);
     if (host_apply(options, &err) < 0) /* before there are threads */
@@ -244,7 +261,7 @@ static const struct command *find_command(int argc, char **argv)
     return NULL;
 }
 
-int main(int argc, char **argv)
+static int run_command(int argc, char **argv)
 {
     struct err err;
     struct options *options;
@@ -256,7 +273,16 @@ int main(int argc, char **argv)
     if (options_parse(&options, &refrain_options, argc - skip, argv + skip, &err) < 0)
         return tell(&err);
     bool asks = options_bool(options, "help") || options_bool(options, "version");
+    if (command && !asks)
+        options_warn_environment(&refrain_options);
     int status = command && !asks ? command->run(options) : run_with_options(options, argc, argv);
     options_free(options);
+    return status;
+}
+
+int main(int argc, char **argv)
+{
+    int status = run_command(argc, argv);
+    log_flush();
     return status;
 }

@@ -221,20 +221,48 @@ static int read_variable(struct reader *r, const char *variable, size_t len)
         return 0;
     if (def && !(def->flags & OPTION_ACTION))
         return options_set(r->options, name, value, OPTION_FROM_ENVIRONMENT, r->err);
-    const char *near = def || len < 6 ? NULL : options_nearest(r->table, name, len);
-    if (near)
-        log_warn(NULL, ENV_PREFIX "%.*s in the environment is no option (the nearest is --%s)",
-                 (int)len, variable, near);
     return 0;
+}
+
+/* The next variable with our prefix from *p on, without it, and the length of its name. NULL: none.
+ */
+static const char *next_variable(char ***p, size_t *len)
+{
+    for (; **p; (*p)++) {
+        const char *text = **p;
+        if (strncmp(text, ENV_PREFIX, strlen(ENV_PREFIX)) != 0 || !strchr(text, '='))
+            continue;
+        (*p)++;
+        *len = strcspn(text, "=") - strlen(ENV_PREFIX);
+        return text + strlen(ENV_PREFIX);
+    }
+    return NULL;
 }
 
 static int read_environment(struct reader *r)
 {
     int rc = 0;
-    for (char **p = environ; *p && rc == 0; p++)
-        if (strncmp(*p, ENV_PREFIX, strlen(ENV_PREFIX)) == 0 && strchr(*p, '='))
-            rc = read_variable(r, *p + strlen(ENV_PREFIX), strcspn(*p, "=") - strlen(ENV_PREFIX));
+    size_t len;
+    const char *variable;
+    for (char **p = environ; rc == 0 && (variable = next_variable(&p, &len));)
+        rc = read_variable(r, variable, len);
     return rc;
+}
+
+void options_warn_environment(const struct option_table *table)
+{
+    char name[NAME_MAX_LEN + 1];
+    size_t len;
+    const char *variable;
+    for (char **p = environ; (variable = next_variable(&p, &len));) {
+        if (len < 6 || len > NAME_MAX_LEN || variable[len + 1] == '\0')
+            continue;
+        name_of_variable(name, variable, len);
+        const char *near = find_known(table, name, len) ? NULL : options_nearest(table, name, len);
+        if (near)
+            log_warn(NULL, ENV_PREFIX "%.*s in the environment is no option (the nearest is --%s)",
+                     (int)len, variable, near);
+    }
 }
 
 static int read_all(struct reader *r)

@@ -20,5 +20,8 @@
 MUST_CHECK int options_parse(struct options **optionsp, const struct option_table *table, int argc,
                              char *const argv[], struct err *err);
 
+/* Warns of variables in the environment that are nearly those of options. */
+void options_warn_environment(const struct option_table *table);
+
 /* The name or alias nearest to word in typing mistakes; NULL when none is near. */
 const char *options_nearest(const struct option_table *table, const char *word, size_t len);

@@ -130,13 +130,6 @@ static const struct account *file_input(const struct ledger *ledger)
     return NULL;
 }
 
-/* A terminal that can write a line anew. */
-static bool is_terminal(void)
-{
-    const char *term = getenv("TERM"); /* NOLINT(concurrency-mt-unsafe): nobody sets it */
-    return isatty(STDERR_FILENO) && term && strcmp(term, "") != 0 && strcmp(term, "dumb") != 0;
-}
-
 static size_t columns(void)
 {
     struct winsize size;
@@ -164,7 +157,7 @@ void progress_begin(struct progress *p, const struct ledger *ledger, const struc
         options_bool(options, "input-file-dry-run"))
         return;
     p->playing = account_playing(p->input);
-    p->live = strcmp(how, "auto") == 0 && is_terminal();
+    p->live = strcmp(how, "auto") == 0 && log_format() == LOG_TEXT && log_on_terminal();
     p->every_ns = p->live ? LIVE_NS : PLAIN_NS;
     p->next_ns = now_ns + p->every_ns;
     p->samples[p->n_samples++] = sample(p, now_ns);

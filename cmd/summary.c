@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cmd/number.h"
+#include "cmd/summary_log.h"
 #include "config.h"
 #include "lib/clock.h"
 #include "lib/log.h"
@@ -337,13 +338,29 @@ char *summary_text(const struct ledger *ledger, const struct options *options,
     return NULL;
 }
 
+/* The table is for a person, the line for a program: both, where both may look. */
+static bool wants_line(const char *form)
+{
+    return strcmp(form, "log") == 0 || (strcmp(form, "auto") == 0 && log_format() != LOG_TEXT);
+}
+
+static bool wants_text(const char *form)
+{
+    return strcmp(form, "auto") == 0 ? log_format() != LOG_JSON : strcmp(form, "log") != 0;
+}
+
 void summary_print(const struct ledger *ledger, const struct options *options,
                    enum summary_when when)
 {
-    char *text = summary_text(ledger, options, when);
+    const char *form = options_string(options, "summary");
+    char *text = wants_text(form) ? summary_text(ledger, options, when) : NULL;
     if (text)
         log_block(text, strlen(text));
-    else
+    else if (wants_text(form))
         log_error("summary", "no memory for it");
     free(text);
+    if (wants_line(form))
+        summary_log(&(struct summary_facts){.ledger = ledger,
+                                            .duration_s = seconds(clock_mono_ns() - started_ns),
+                                            .running = when == SUMMARY_RUNNING});
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The ledger, told to a person (text) or a program (--summary json), on stderr. */
+/* The ledger, told to a person (text) or a program (--summary json, log), on stderr. */
 #pragma once
 
 #include "compare/comparison.h"
@@ -15,7 +15,7 @@ enum summary_when {
  * borrowed for all summaries, which tell of it. */
 void summary_start(const struct comparison *comparison);
 /* Any thread. */
-/* The same as a string, to be freed with free(3). NULL: no memory. */
+/* The table, or the JSON, as a string, to be freed with free(3). NULL: no memory. */
 char *summary_text(const struct ledger *ledger, const struct options *options,
                    enum summary_when when);
 void summary_print(const struct ledger *ledger, const struct options *options,

@@ -41,7 +41,6 @@ struct regex {
     pcre2_match_context *limits;
     pcre2_match_data *data;
     pcre2_jit_stack *stack;
-    struct log_limit log_limit;
     bool anchored;
     bool jit;
     char *pattern;
@@ -257,11 +256,10 @@ enum regex_result regex_next(struct regex *re, struct regex_search *x)
     if (result != REGEX_GAVE_UP)
         return result;
     atomic_fetch_add_explicit(&given_up, 1, memory_order_relaxed);
-    if (log_limit(&re->log_limit))
-        log_warn("filter",
-                 "\"%s\" takes too long on %zu bytes, and gave up: what it was to decide on "
-                 "does not pass",
-                 re->pattern, x->subject.len);
+    log_often(LOG_WARN, "filter",
+              "\"%s\" takes too long on %zu bytes, and gave up: what it was to decide on "
+              "does not pass",
+              re->pattern, x->subject.len);
     return result;
 }
 

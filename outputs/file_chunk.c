@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "lib/clock.h"
+#include "lib/log.h"
 
 /* After a file could not be opened messages are lost for so long, before it is tried again. */
 #define REOPEN_NS (100 * NS_PER_MS)
@@ -32,9 +33,8 @@ void file_plan_fault(struct file_plan *plan, const char *what, int errnum)
         return;
     }
     book_one(plan->config.books, BOOK_FILE_FAULTS);
-    if (log_limit(&plan->fault))
-        log_error(plan->tag, "%s: %s; messages are lost until it works again", what,
-                  err_text(errnum));
+    log_often(LOG_ERROR, plan->tag, "%s: %s; messages are lost until it works again", what,
+              err_text(errnum));
 }
 
 void file_plan_keep(struct file_plan *plan, size_t waiting)
@@ -49,8 +49,8 @@ void file_plan_keep(struct file_plan *plan, size_t waiting)
     if (plan->keep_room < (int64_t)slack / 2) /* nothing can be deleted: do not look all the time */
         plan->keep_room = (int64_t)slack / 2;
     plan->keep_due_ns = clock_mono_ns() + KEEP_NS;
-    if (r.fault != 0 && log_limit(&plan->keep_fault))
-        log_error(plan->tag, "old files cannot be deleted: %s", err_text(r.fault));
+    if (r.fault != 0)
+        log_often(LOG_ERROR, plan->tag, "old files cannot be deleted: %s", err_text(r.fault));
 }
 
 /* Opens path, for the first time or in place of what c has open. */

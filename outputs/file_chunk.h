@@ -7,7 +7,6 @@
 #include <limits.h>
 
 #include "lib/base.h"
-#include "lib/log.h"
 #include "outputs/file_keep.h"
 #include "outputs/file_writer.h"
 #include "outputs/filename.h"
@@ -31,7 +30,6 @@ struct file_plan {
     uint64_t total; /* bytes since the start, before compression */
     uint64_t seen_due; /* what relays handed over is noted when total reaches this */
     bool failing; /* the last write did */
-    struct log_limit fault, keep_fault;
     bool told_max_size;
 };
 

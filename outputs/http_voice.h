@@ -1,27 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /* What is said about a target: by all threads of its output as if by one, each thing once until it
- * is over, and once a second at most. Any thread. */
+ * is over. Any thread. */
 #pragma once
 
-#include <pthread.h>
 #include <stdatomic.h>
 
 #include "lib/base.h"
 #include "lib/ledger.h"
-#include "lib/log.h"
 
 struct http_voice {
     const char *tag; /* of log lines. Borrowed */
-    pthread_mutex_t lock;
-    struct http_trouble {
-        atomic_bool said;
-        struct log_limit limit;
-    } connect, tls, alert;
-    struct log_limit lost;
+    atomic_bool said_connect, said_tls, said_alert;
 };
 
 void http_voice_init(struct http_voice *voice, const char *tag);
-void http_voice_fini(struct http_voice *voice);
 
 /* No connection could be opened. why: BOOK_HTTP_REFUSED or BOOK_HTTP_TLS. */
 void http_voice_failed(struct http_voice *voice, enum book why, const char *text);
@@ -33,8 +25,8 @@ void http_voice_alerted(struct http_voice *voice, const char *text);
 /* An answer came. */
 static inline void http_voice_answered(struct http_voice *voice)
 {
-    if (unlikely(atomic_load_explicit(&voice->alert.said, memory_order_relaxed)))
-        atomic_store(&voice->alert.said, false);
+    if (unlikely(atomic_load_explicit(&voice->said_alert, memory_order_relaxed)))
+        atomic_store(&voice->said_alert, false);
 }
 /* A request has failed, because of which. */
 void http_voice_lost(struct http_voice *voice, enum book why);

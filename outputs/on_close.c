@@ -28,8 +28,6 @@ struct closed_file {
 struct on_close {
     char *script; /* for sh -c; $1 is the file */
     pthread_t thread;
-    struct log_limit fault; /* the thread's */
-    struct log_limit full; /* the output's */
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t change;
     struct closed_file *first, **last;
@@ -105,8 +103,7 @@ static bool run_one(struct on_close *c, char *path)
     int status = 0;
     int r = start(&pid, argv);
     if (r < 0) {
-        if (log_limit(&c->fault))
-            log_error(TAG, "%s: cannot run /bin/sh: %s", path, err_text(-r));
+        log_often(LOG_ERROR, TAG, "%s: cannot run /bin/sh: %s", path, err_text(-r));
         return false;
     }
     if (!wait_for(c, pid, &status)) {
@@ -115,12 +112,11 @@ static bool run_one(struct on_close *c, char *path)
     }
     if (status == 0)
         return true;
-    if (!log_limit(&c->fault))
-        return false;
     if (WIFSIGNALED(status))
-        log_error(TAG, "%s: the command was ended by signal %d", path, WTERMSIG(status));
+        log_often(LOG_ERROR, TAG, "%s: the command was ended by signal %d", path, WTERMSIG(status));
     else
-        log_error(TAG, "%s: the command ended with exit status %d", path, WEXITSTATUS(status));
+        log_often(LOG_ERROR, TAG, "%s: the command ended with exit status %d", path,
+                  WEXITSTATUS(status));
     return false;
 }
 
@@ -214,8 +210,8 @@ void on_close_add(struct on_close *c, const char *path)
     if (taken)
         return;
     mem_free(file);
-    if (log_limit(&c->full))
-        log_error(TAG, "%s: not run: %d files wait already, or memory is short", path, MAX_WAITING);
+    log_often(LOG_ERROR, TAG, "%s: not run: %d files wait already, or memory is short", path,
+              MAX_WAITING);
 }
 
 size_t on_close_waiting(struct on_close *c)

@@ -48,7 +48,6 @@ struct elastic {
     int64_t first_ns; /* when the first document was put into an empty bulk */
     struct backoff backoff;
     bool said_down;
-    struct log_limit refusals;
     int fresh[NEW_MAX]; /* sockets whose connections are not yet noted as our own */
     size_t n_fresh;
     char fault[CURL_ERROR_SIZE]; /* libcurl's words */
@@ -124,18 +123,17 @@ static bool begin(struct elastic *e)
 static void failed(struct elastic *e, int64_t now_ns, const char *why)
 {
     backoff_failed(&e->backoff, now_ns);
-    if (!e->said_down && log_limit(&e->refusals)) {
-        log_warn(e->tag, "cannot store documents: %s; trying again until it works", why);
-        e->said_down = true;
-    }
+    if (!e->said_down)
+        log_often(LOG_WARN, e->tag, "cannot store documents: %s; trying again until it works", why);
+    e->said_down = true;
     elastic_bulk_again(e->bulk);
 }
 
 static void tell_refused(struct elastic *e, const struct elastic_fault *fault)
 {
-    if (log_limit(&e->refusals))
-        log_warn(e->tag, "the node refuses documents: status %d%s%s (the summary counts all)",
-                 fault->status, fault->type[0] ? ", " : "", fault->type);
+    log_often(LOG_WARN, e->tag,
+              "the node refuses documents: status %d%s%s (the summary counts all)", fault->status,
+              fault->type[0] ? ", " : "", fault->type);
 }
 
 /* An answer of status 200: the fates of the documents. */

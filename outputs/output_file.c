@@ -29,7 +29,6 @@ struct file_output {
     struct file_plan plan;
     int64_t sync_due_ns;
     bool ending;
-    struct log_limit sync_fault;
     struct file_seen *seen; /* NULL: no message of a relay was written */
     size_t n_chunks;
     struct chunk chunks[MAX_TYPES];
@@ -118,8 +117,8 @@ static void sync_due(struct file_output *f, int64_t now_ns)
             file_writer_sync(f->chunks[i].writer);
     int fault = file_sync_fault(f->plan.config.sync);
     book_add(f->base.books, BOOK_FILE_FAULTS, fault != 0);
-    if (fault != 0 && log_limit(&f->sync_fault))
-        log_error(f->plan.tag, "what was written may not be on the disk: fsync: %s",
+    if (fault != 0)
+        log_often(LOG_ERROR, f->plan.tag, "what was written may not be on the disk: fsync: %s",
                   err_text(fault));
 }
 

@@ -57,7 +57,6 @@ static void http_close(struct output *out)
         http_worker_free(h->workers[--h->n_workers]);
     http_target_fini(&h->target);
     pthread_mutex_destroy(&h->answers_lock);
-    http_voice_fini(&h->voice);
     if (h->curl_ready)
         curl_global_cleanup();
     mem_free(h);

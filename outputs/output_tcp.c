@@ -25,7 +25,6 @@ struct tcp {
     struct tcp_peer peer;
     struct conn_set conns;
     struct file_sync *sync; /* NULL: no spool */
-    struct log_limit sync_fault;
 };
 
 static void tcp_close(struct output *out)
@@ -153,8 +152,8 @@ static void tcp_poll(struct output *out, int wake_fd, int timeout_ms)
     struct tcp *t = container_of(out, struct tcp, base);
     conn_set_poll(&t->conns, wake_fd, timeout_ms);
     int fault = t->sync ? file_sync_fault(t->sync) : 0;
-    if (fault != 0 && log_limit(&t->sync_fault))
-        log_error(t->peer.tag, "what was spooled may not be on the disk: fsync: %s",
+    if (fault != 0)
+        log_often(LOG_ERROR, t->peer.tag, "what was spooled may not be on the disk: fsync: %s",
                   err_text(fault));
 }
 

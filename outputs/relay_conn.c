@@ -7,6 +7,7 @@
 
 #include "lib/clock.h"
 #include "lib/hash.h"
+#include "lib/log.h"
 #include "lib/mem.h"
 #include "outputs/relay_conn_internal.h"
 

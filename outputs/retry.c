@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "outputs/retry.h"
 
+#include "lib/log.h"
+
 #define BACKOFF_FIRST_NS (100 * NS_PER_MS)
 #define BACKOFF_MAX_NS NS_PER_S
 
@@ -12,9 +14,8 @@ void retry_init(struct retry *r, struct output *out, const char *tag)
 
 void retry_tell(struct retry *r, const char *what, const char *why)
 {
-    if (r->said_down || !log_limit(&r->log_limit))
-        return;
-    log_warn(r->tag, "%s: %s; trying again until it works", what, why);
+    if (!r->said_down)
+        log_often(LOG_WARN, r->tag, "%s: %s; trying again until it works", what, why);
     r->said_down = true;
 }
 

@@ -4,13 +4,11 @@
 #pragma once
 
 #include "lib/base.h"
-#include "lib/log.h"
 #include "lib/net.h"
 #include "lib/output.h"
 
 struct retry {
     struct backoff backoff; /* the owner's to use */
-    struct log_limit log_limit; /* likewise, for what else it says */
     const char *tag; /* of log lines. Borrowed */
     struct books *books; /* borrowed */
     bool was_up; /* at any time: the next one is a reconnection */

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "lib/clock.h"
+#include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/relay_frame.h"
 #include "outputs/spool_files.h"
@@ -30,7 +31,6 @@ struct spool_disk {
     int64_t flush_due_ns; /* 0: nothing is pending */
     bool unsynced; /* fd was written to, since it was last on its way to the disk */
     int64_t retry_ns; /* not before */
-    struct log_limit fault;
     int read_fd; /* of read_file */
     uint64_t read_file;
     struct buf chunk; /* whole frames from sent + 1 on */
@@ -41,8 +41,7 @@ struct spool_disk {
 
 static void fault(struct spool *s, const char *what, int errnum)
 {
-    if (log_limit(&s->disk->fault))
-        log_error(s->tag, "%s %s: %s", what, s->disk->folder, err_text(errnum));
+    log_often(LOG_ERROR, s->tag, "%s %s: %s", what, s->disk->folder, err_text(errnum));
 }
 
 static int new_file(struct spool *s)

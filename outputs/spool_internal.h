@@ -3,7 +3,6 @@
 #pragma once
 
 #include "lib/buf.h"
-#include "lib/log.h"
 #include "outputs/spool.h"
 
 /* A row of frames: in memory, or a part of a file. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 
+#include "lib/log.h"
 #include "lib/own.h"
 #include "outputs/conn_set.h"
 
@@ -137,13 +138,13 @@ static void closed(struct tcp_link *l)
 static bool closing(struct tcp_link *l, int64_t now_ns)
 {
     int alive = tcp_link_drain(l);
-    if (alive < 0 && log_limit(&l->retry.log_limit))
+    if (alive < 0)
         log_warn(l->retry.tag,
                  "the connection broke at the end (%s): what was sent last may be lost",
                  err_text(-alive));
     if (alive > 0 && !farewell_over(&l->farewell, l->wire.fd, now_ns))
         return false;
-    if (alive > 0 && l->farewell.unsent > 0 && log_limit(&l->retry.log_limit))
+    if (alive > 0 && l->farewell.unsent > 0)
         log_warn(l->retry.tag, "the peer did not take the last %d bytes in time",
                  l->farewell.unsent);
     closed(l);

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/own.h"
 #include "outputs/farewell.h"
@@ -92,8 +93,7 @@ static void ws_conn_free(struct conn *conn)
 static void lost(struct ws_conn *c, const char *what, const char *why, int64_t now_ns)
 {
     if (c->state == CLOSING) {
-        if (log_limit(&c->retry.log_limit))
-            log_warn(c->config.tag, "%s at the end: %s; what was sent last may be lost", what, why);
+        log_warn(c->config.tag, "%s at the end: %s; what was sent last may be lost", what, why);
         hang_up(c, CLOSED);
         return;
     }
@@ -322,7 +322,7 @@ static void check_time(struct ws_conn *c, int64_t now_ns)
     else if (c->state == LEAVING && (!ws_sender_busy(&c->sender) || now_ns >= c->deadline_ns))
         lost(c, "connection lost", "the server closed the WebSocket", now_ns);
     else if (c->state == CLOSING && farewell_over(&c->farewell, c->fd, now_ns)) {
-        if (c->farewell.unsent > 0 && log_limit(&c->retry.log_limit))
+        if (c->farewell.unsent > 0)
             log_warn(c->config.tag, "the server did not take the last %d bytes in time",
                      c->farewell.unsent);
         hang_up(c, CLOSED);

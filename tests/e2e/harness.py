@@ -161,7 +161,8 @@ class Refrain:
         n = case.next_number()
         self.out_path = case.path(f"refrain-{n}.out")
         self.err_path = case.path(f"refrain-{n}.err")
-        self.args = [*prefix, case.binary, "--summary", "json", *map(str, args)]
+        self.args = [*prefix, case.binary, "--summary", "json", "--log-format", "text",
+                     *map(str, args)]
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
             self.process = subprocess.Popen(
                 self.args, stdin=stdin if stdin is not None else subprocess.DEVNULL, stdout=out,

@@ -51,7 +51,8 @@ class Scenario:
                "FAIL_NOT_IN": self.spared,
                "LSAN_OPTIONS": f"suppressions={self.forgiven}:print_suppressions=0",
                "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
-        args = [self.case.binary, "--summary", "json", *map(str, self.command(folder))]
+        args = [self.case.binary, "--summary", "json", "--log-format", "text",
+                *map(str, self.command(folder))]
         with open(f"{folder}/out", "wb") as out, open(f"{folder}/err", "wb") as err:
             process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=out, stderr=err,
                                        env=env, cwd=folder)

@@ -2,18 +2,12 @@
 # SPDX-License-Identifier: MIT
 """--progress: the line of a terminal, and plain lines elsewhere."""
 import gzip
-import os
-import pty
 import re
-import select
-import struct
-import fcntl
-import termios
-import time
 
 import gor
-from harness import Failure, check, equal, free_port, main, test, within
+from harness import check, equal, free_port, main, test, within
 from servers import Target
+from terminal import on_terminal
 
 START = 1_700_000_000_000_000_000
 CLEAR = "\r\x1b[K"
@@ -26,30 +20,6 @@ def recording(case, n, step_ns, zipped=False):
                     for k in range(n))
     name = f"in-{case.next_number()}.gor" + (".gz" if zipped else "")
     return case.write(name, gzip.compress(data) if zipped else data)
-
-
-def on_terminal(case, *args, columns=100, term="xterm", env=None):
-    """(exit status, what a terminal of that width was sent, when each piece came)."""
-    pid, fd = pty.fork()
-    if pid == 0:
-        os.environ.update({"TERM": term, **(env or {})})
-        time.sleep(0.1)  # until the width is set
-        os.execv(case.binary, [case.binary, *map(str, args)])
-    fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    text, deadline = b"", time.monotonic() + 60
-    while time.monotonic() < deadline:
-        if not select.select([fd], [], [], 1)[0]:
-            continue
-        try:
-            data = os.read(fd, 65536)
-        except OSError:  # its other end is closed
-            data = b""
-        if not data:
-            os.close(fd)
-            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), text.decode()
-        text += data
-    os.kill(pid, 9)
-    raise Failure(f"it does not end: {text}")
 
 
 def screen(text, columns):
@@ -95,7 +65,8 @@ def live(case):
 def logged(case):
     status, text = on_terminal(case, "--input-file", recording(case, 300, 10_000_000),
                                "--output-http", f"http://127.0.0.1:{free_port()}", "--verbose", "1",
-                               "--output-http-stats", "--output-http-stats-ms", "50")
+                               "--output-http-stats", "--output-http-stats-ms", "50",
+                               env={"NO_COLOR": "1"})
     equal(status, 0, "status")
     shown = [line for line in screen(text, 100) if line]
     stats = [line for line in shown if " delivered (" in line]

@@ -54,9 +54,9 @@ START_TEST(each_kind_of_failure_is_told_once_until_it_is_over)
     ck_assert_int_eq(lines(": connected"), 1);
     /* the connection does not say that requests are answered again */
     http_voice_alerted(&voice, "certificate required");
-    ck_assert(voice.alert.said);
+    ck_assert(voice.said_alert);
     http_voice_answered(&voice);
-    ck_assert(!voice.alert.said);
+    ck_assert(!voice.said_alert);
     /* what comes and goes is told once a second at most */
     http_health_failed(&h, BOOK_HTTP_REFUSED, "no listener", clock_mono_ns());
     http_health_connected(&h);
