@@ -176,17 +176,17 @@ static void parse_connection(struct fields *fields, struct span value)
 /* The fields that rule framing and the connection, told apart by the length of their names first.
  * value: all between the colon and the last line end; one that is folded has CR or LF inside, which
  * is no digit and no token. */
-static void parse_field(struct fields *fields, struct span name, struct span value)
+static inline void parse_field(struct fields *fields, struct span name, struct span value)
 {
     enum http_fault fault = HTTP_FAULT_NONE;
     switch (name.len) {
     case sizeof("Upgrade") - 1:
         fields->upgrade |= EQUALS(name, "upgrade");
-        break;
+        return;
     case sizeof("Connection") - 1:
         if (EQUALS(name, "connection"))
             parse_connection(fields, value);
-        break;
+        return;
     case sizeof("Content-Length") - 1:
         if (EQUALS(name, "content-length"))
             fault = parse_length(fields, value);
@@ -196,29 +196,19 @@ static void parse_field(struct fields *fields, struct span name, struct span val
             fault = parse_encoding(fields, value);
         break;
     default:
-        break;
+        return;
     }
     if (fields->fault == HTTP_FAULT_NONE)
         fields->fault = fault;
 }
 
-/* What is parsed. */
-struct area {
-    const uint8_t *begin, *end;
-};
-
-/* The end of the line that begins at p, without its CR: *next is where the following one begins.
- * NULL when a CR stands elsewhere or there is a NUL (RFC 9110, 5.5), or when no line follows. */
-static inline const uint8_t *line_end(struct area in, const uint8_t *p, const uint8_t **next)
+/* As line_end(), when that is not where the first control at p stands, or when it is LF alone. */
+__attribute__((noinline)) static const uint8_t *odd_line_end(struct scan_lines *in,
+                                                             const uint8_t *p, const uint8_t **next)
 {
-    const uint8_t *end = in.end;
-    p = scan(in.begin, p, end, 0x20, '\n', '\n');
-    if (likely(end - p > 2 && p[0] == '\r' && p[1] == '\n')) {
-        *next = p + 2;
-        return p;
-    }
+    const uint8_t *end = in->end;
     while (p < end && *p != '\n' && *p != '\r' && *p != '\0')
-        p = scan(in.begin, p + 1, end, 0x20, '\n', '\n');
+        p = scan_lines_next(in, p + 1);
     if (end - p < 2)
         return NULL;
     const uint8_t *lf = p + (*p == '\r');
@@ -226,37 +216,44 @@ static inline const uint8_t *line_end(struct area in, const uint8_t *p, const ui
     return *lf == '\n' && lf + 1 < end ? p : NULL;
 }
 
+/* The end of the line that p is in, without its CR: *next is where the following one begins. NULL
+ * when a CR stands elsewhere or there is a NUL (RFC 9110, 5.5), or when no line follows. */
+static inline const uint8_t *line_end(struct scan_lines *in, const uint8_t *p, const uint8_t **next)
+{
+    p = scan_lines_next(in, p);
+    if (unlikely(in->end - p <= 2 || memcmp(p, "\r\n", 2) != 0))
+        return odd_line_end(in, p, next);
+    *next = p + 2;
+    return p;
+}
+
 /* As line_end(), with the obs-fold lines that follow (RFC 9112, 5.2). */
-static inline const uint8_t *field_end(struct area in, const uint8_t *p, const uint8_t **next)
+static inline const uint8_t *field_end(struct scan_lines *in, const uint8_t *p,
+                                       const uint8_t **next)
 {
     const uint8_t *stop = line_end(in, p, next);
-    while (stop && is_space(**next))
-        stop = line_end(in, *next, next);
+    while (stop && unlikely(is_space(**next)))
+        stop = odd_line_end(in, *next, next);
     return stop;
 }
 
-/* p is at the first field line, or at the empty line. *head_end: behind it. */
-static enum http_fault parse_fields(struct fields *fields, struct area in, const uint8_t *p,
+/* p < in->end is at the first field line, or at the empty line. *head_end: behind it. The end of a
+ * line is looked for before its colon: no line then waits for the one before it to be read. */
+static enum http_fault parse_fields(struct fields *fields, struct scan_lines *in, const uint8_t *p,
                                     const uint8_t **head_end)
 {
-    const uint8_t *end = in.end;
-    for (;;) {
-        const uint8_t *name = p, *next;
-        p = scan(in.begin, p, end, 0x21, ':', 0x7f);
-        if (p == name)
-            break;
-        if (p == end || *p != ':')
-            return HTTP_FAULT_FIELD;
-        const uint8_t *stop = field_end(in, p + 1, &next);
+    const uint8_t *end = in->end, *next;
+    for (; *p != '\r' && *p != '\n'; p = next) {
+        const uint8_t *stop = field_end(in, p, &next);
         if (!stop)
             return HTTP_FAULT_FIELD;
-        parse_field(fields, span_of(name, (size_t)(p - name)),
-                    span_of(p + 1, (size_t)(stop - p - 1)));
-        p = next;
+        const uint8_t *colon = scan(in->begin, p, end, 0x21, ':', 0x7f);
+        if (colon == p || *colon != ':')
+            return HTTP_FAULT_FIELD;
+        parse_field(fields, span_of(p, (size_t)(colon - p)),
+                    span_of(colon + 1, (size_t)(stop - colon - 1)));
     }
-    /* only the empty line may be left */
-    if (p < end && *p == '\r')
-        p++;
+    p += *p == '\r';
     if (p == end || *p != '\n')
         return HTTP_FAULT_FIELD;
     *head_end = p + 1;
@@ -344,13 +341,14 @@ static bool parse_status_line(struct http_view *view, const uint8_t *head, const
 }
 
 /* Empty lines before it are skipped; sets fields_off too. */
-static bool parse_start_line(struct http_framer *f, const uint8_t *head, size_t len)
+static bool parse_start_line(struct http_framer *f, struct scan_lines *in)
 {
     struct http_view *view = &f->view;
-    const uint8_t *p = head, *end = head + len, *next;
+    const uint8_t *head = in->begin, *p = head, *end = in->end, *next;
     while (p < end && (*p == '\n' || (*p == '\r' && p + 1 < end && p[1] == '\n')))
         p += *p == '\r' ? 2 : 1;
-    const uint8_t *stop = p < end ? line_end((struct area){head, end}, p, &next) : NULL;
+    scan_lines_load(in, p);
+    const uint8_t *stop = p < end ? line_end(in, p, &next) : NULL;
     if (!stop)
         return false;
     view->start_off = (uint32_t)(p - head);
@@ -410,12 +408,12 @@ enum http_fault http_head_parse(struct http_framer *f, const uint8_t *bytes, siz
 {
     struct fields fields = {0};
     const uint8_t *end = NULL;
+    struct scan_lines in = {.begin = bytes, .end = bytes + n};
     assert(n > 0 && n <= UINT32_MAX);
     f->view = (struct http_view){0};
     enum http_fault fault = HTTP_FAULT_START_LINE;
-    if (parse_start_line(f, bytes, n))
-        fault = parse_fields(&fields, (struct area){bytes, bytes + n}, bytes + f->view.fields_off,
-                             &end);
+    if (parse_start_line(f, &in))
+        fault = parse_fields(&fields, &in, bytes + f->view.fields_off, &end);
     if (fault == HTTP_FAULT_NONE)
         fault = decide_body(f, &fields);
     if (fault != HTTP_FAULT_NONE) {

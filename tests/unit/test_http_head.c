@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/unit/unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "lib/http.h"
 #include "lib/scan.h"
+#include "tests/unit/heads.h"
 
 static struct http_view view_of(enum http_kind kind, const char *text)
 {
@@ -261,6 +263,112 @@ START_TEST(a_scan_of_many_bytes_at_a_time_finds_what_one_by_one_does)
 }
 END_TEST
 
+START_TEST(controls_are_found_in_order_wherever_the_bytes_end)
+{
+    size_t wrong = 0;
+    for (size_t len = 0; len <= 200; len++) {
+        uint8_t *bytes = malloc(len + 1); /* so that a sanitizer sees what is read behind it */
+        ck_assert_ptr_nonnull(bytes);
+        for (size_t i = 0; i < len; i++)
+            bytes[i] = (uint8_t)(rand() % 9 == 0 ? rand() % 0x20 : 0x20 + rand() % 0xe0);
+        for (size_t from = 0; from <= len; from++) {
+            struct scan_lines lines = {.begin = bytes, .end = bytes + len};
+            scan_lines_load(&lines, bytes + from);
+            for (size_t i = from; i <= len; i++) {
+                size_t next = i;
+                while (next < len && bytes[next] >= 0x20)
+                    next++;
+                wrong += scan_lines_next(&lines, bytes + i) != bytes + next;
+                i += (size_t)rand() % 100;
+            }
+        }
+        free(bytes);
+    }
+    ck_assert_uint_eq(wrong, 0);
+}
+END_TEST
+
+static const char *any(const char *const *of, size_t n)
+{
+    return of[(size_t)rand() % n];
+}
+
+/* Puts lines together, good ones and, now and then, bad ones; returns the length. */
+static size_t make_head(char *head, size_t room)
+{
+    static const char *const starts[] = {
+        "GET /a?b=c HTTP/1.1",   "POST  /a b  HTTP/1.0 ",        "CONNECT h:443 HTTP/1.1", "x",
+        "HTTP/1.1 200 All fine", "HTTP/1.0 404 None of that\tx", "HTTP/1.1 101",
+    };
+    static const char *const good[] = {
+        "Host: shop.example",
+        "Connection: x, close",
+        "Connection: keep-alive",
+        "Connection: Upgrade",
+        "Content-Length: 123",
+        "Upgrade: websocket",
+        "X-A-Name-That-Is-Longer-Than-Sixteen-Bytes: v",
+        "A: \x80\xff",
+        "Fold: one\r\n \tand more",
+        "Cookie: 0123456789012345678901234567890123456789012345678901234567890123456789",
+    };
+    static const char *const bad[] = {
+        "Transfer-Encoding: chunked", /* good by itself */
+        "transfer-encoding: a, chunked, b",
+        "content-LENGTH:\t 5 , 5",
+        "Tab\t: x",
+        ": x",
+        "No colon",
+    };
+    size_t len = 0;
+    int n = rand() % 12;
+    for (int i = -1; i <= n; i++) {
+        const char *line = i == -1 ? any(starts, ARRAY_LEN(starts)) : any(good, ARRAY_LEN(good));
+        if (i >= 0 && rand() % 30 == 0)
+            line = any(bad, ARRAY_LEN(bad));
+        int end = rand() % 100;
+        len += (size_t)snprintf(head + len, room - len, "%s%s", i == n ? "" : line,
+                                end == 0   ? "\r"
+                                : end < 10 ? "\n"
+                                           : "\r\n");
+    }
+    ck_assert_uint_lt(len, room);
+    return len;
+}
+
+/* One byte, now and then. */
+static void damage(uint8_t *bytes, size_t len)
+{
+    static const uint8_t odd[] = {'\0', '\r', '\n', '\t', ' ', ':', 0x0b, 0x1f, 0x7f, 0x80, 0xff};
+    if (rand() % 4 == 0)
+        bytes[(size_t)rand() % len] = odd[(size_t)rand() % ARRAY_LEN(odd)];
+}
+
+START_TEST(a_head_is_read_the_same_with_and_without_vector_instructions)
+{
+    unsigned faults = 0, heads = 20000;
+    for (unsigned i = 0; i < heads; i++) {
+        char text[2048];
+        size_t len = make_head(text, sizeof(text));
+        len -= rand() % 8 == 0 ? (size_t)rand() % len : 0;
+        uint8_t *bytes = malloc(len);
+        ck_assert_ptr_nonnull(bytes);
+        memcpy(bytes, text, len);
+        damage(bytes, len);
+        struct http_framer f, plain;
+        http_framer_init(&f, text[4] == '/' ? HTTP_RESPONSE : HTTP_REQUEST, NULL);
+        plain = f;
+        enum http_fault fault = http_head_parse(&f, bytes, len);
+        ck_assert_int_eq(plain_http_head_parse(&plain, bytes, len), fault);
+        ck_assert_mem_eq(&f.view, &plain.view, sizeof(f.view));
+        faults += fault != HTTP_FAULT_NONE;
+        free(bytes);
+    }
+    ck_assert_uint_gt(faults, heads / 10);
+    ck_assert_uint_lt(faults, heads - heads / 10);
+}
+END_TEST
+
 Suite *suite(void)
 {
     const TTest *const tests[] = {
@@ -274,6 +382,8 @@ Suite *suite(void)
         a_message_may_begin_as_long_as_nothing_contradicts_it,
         a_message_does_not_begin_where_a_byte_contradicts_it,
         a_scan_of_many_bytes_at_a_time_finds_what_one_by_one_does,
+        controls_are_found_in_order_wherever_the_bytes_end,
+        a_head_is_read_the_same_with_and_without_vector_instructions,
     };
     return suite_of("http_head", tests, ARRAY_LEN(tests));
 }
