@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The interface of every way that traffic goes out. An output has a queue in front of it and one
- * thread of its own, so it may block, and can never hurt the capture or another output.
+ * thread of its own, so it may block, and can never hurt the capture or another output. One that
+ * never waits may do without (at_once).
  *
  * A simple output (stdout, file) writes and says DONE. One with many messages under way (HTTP) says
  * TAKEN, and settles each later; when it can take no more it says BUSY and is polled.
@@ -65,6 +66,9 @@ struct output_ops {
     bool documents; /* it gets the answers of every HTTP target, each with its request, and nothing
                        else; nobody ever waits for room in its queue; it is aside from any split */
     bool requests_only; /* responses need not be queued for it: the pipeline counts them skipped */
+    bool at_once; /* write() does not wait, keeps nothing, and answers DONE: the inputs' threads
+                     call it themselves, several at a time, where no limit, rewriting, pause or due
+                     time asks for the output's own thread; order is of no matter to it */
 
     /* *outp is set on success only. Main thread. */
     int (*open)(struct output **outp, const struct output_args *args, struct err *err);

@@ -165,6 +165,7 @@ int pipeline_add_output(struct pipeline *pipe, struct output *out, struct accoun
     if (limiter_new(&lane->limiter, &rules->limit, pipe->config.seed) < 0 ||
         queue_new(&lane->queue, pipe->config.queue_msgs, pipe->config.queue_bytes) < 0)
         return err_sys(err, ENOMEM, "output queue");
+    lane->at_once = ops->at_once && !lane->rewriters && !lane->limiter && !pipe->config.steerable;
     return 0;
 }
 

@@ -91,6 +91,7 @@ struct exit_lane {
     struct sampler sampler; /* asked in the inputs' threads */
     struct route_output route;
     unsigned copies; /* of each request */
+    bool at_once; /* nothing that it has asks for its thread: see output_ops.at_once */
     struct options *options; /* bound to it; may be NULL, as may the next */
     struct filter_chain *rewriters;
     struct limiter *limiter;

@@ -31,6 +31,7 @@ static void null_close(struct output *out)
 const struct output_ops output_null = {
     .option = "output-null",
     .is_switch = true,
+    .at_once = true, /* there is nothing to wait for */
     .open = null_open,
     .write = null_write,
     .close = null_close,
