@@ -3,13 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "cmd/replace_file.h"
 #include "lib/log.h"
 #include "report/json_object.h"
 
@@ -48,47 +47,13 @@ static json_t *json_state(const struct steer *steer)
     return state.json;
 }
 
-static int write_all(int fd, const char *text, size_t len)
-{
-    while (len > 0) {
-        ssize_t n = write(fd, text, len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -errno;
-        text += n;
-        len -= (size_t)n;
-    }
-    return 0;
-}
-
-static int replace(const char *path, const char *text, bool sync)
-{
-    char beside[PATH_MAX];
-    int n = snprintf(beside, sizeof(beside), "%s.new", path);
-    if (n < 0 || (size_t)n >= sizeof(beside))
-        return -ENAMETOOLONG;
-    int fd = open(beside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (fd == -1)
-        return -errno;
-    int r = fchmod(fd, 0600) < 0 ? -errno : write_all(fd, text, strlen(text));
-    if (r == 0 && sync && fdatasync(fd) < 0)
-        r = -errno;
-    if (close(fd) < 0 && r == 0)
-        r = -errno;
-    if (r == 0 && rename(beside, path) < 0)
-        r = -errno;
-    if (r < 0)
-        unlink(beside);
-    return r;
-}
-
 int state_file_write(const char *path, const struct steer *steer, bool sync, struct err *err)
 {
     json_t *state = json_state(steer);
     char *text = state ? json_dumps(state, JSON_INDENT(1) | JSON_REAL_PRECISION(12)) : NULL;
     json_decref(state);
-    int r = text ? replace(path, text, sync) : -ENOMEM;
+    const struct replacing to = {.path = path, .suffix = ".new", .mode = 0600, .sync = sync};
+    int r = text ? replace_file(&to, text, strlen(text)) : -ENOMEM;
     free(text);
     return r < 0 ? err_sys(err, -r, "--state %s", path) : 0;
 }
