@@ -228,6 +228,7 @@ static int raw_open(struct input **inp, const struct input_args *args, struct er
         log_info("input-raw", "listening on %s (link type %s), filter: %s", raw->source.name,
                  link_name(&raw->source), raw->source.filter);
     }
+    raw->base.device = raw->source.name;
     *inp = &raw->base;
     return 0;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "cmd/control_commands.h"
+#include "cmd/metrics.h"
 #include "cmd/progress.h"
 #include "cmd/ramps.h"
 #include "cmd/service.h"
@@ -43,6 +44,7 @@ struct control {
     struct commands commands; /* with all that is borrowed */
     struct control_server *server; /* borrowed; NULL: none */
     struct ramps *ramps; /* NULL: none */
+    struct metrics *metrics; /* NULL: none */
     struct reload reload;
     const char *stop_file; /* "": none */
     bool stop_file_is_there;
@@ -146,7 +148,14 @@ int control_open(struct control **controlp, const struct control_args *args, str
     c->server = args->server;
     if (c->server)
         control_server_answer_by(c->server, &handler);
+    const struct view_of of = {.pipe = wired->pipe,
+                               .ledger = args->ledger,
+                               .options = options,
+                               .steer = wired->steer,
+                               .shed = wired->shed};
     int r = ramps_open(&c->ramps, wired->steer, options, err);
+    if (r == 0)
+        r = metrics_open(&c->metrics, args->metrics_server, &of, err);
     if (r < 0) {
         control_close(c);
         return r;
@@ -160,6 +169,7 @@ void control_close(struct control *c)
 {
     if (!c)
         return;
+    metrics_close(c->metrics);
     ramps_close(c->ramps);
     reload_fini(&c->reload);
     mem_free(c);
@@ -179,6 +189,7 @@ static bool turn(struct control *c, struct progress *progress, struct stats *sta
     due_ns = least(due_ns, look_for_stop_file(c, now_ns));
     due_ns = least(due_ns, control_server_due_ns(c->server));
     due_ns = least(due_ns, ramps_tick(c->ramps, now_ns));
+    due_ns = least(due_ns, metrics_tick(c->metrics, now_ns));
     due_ns = least(due_ns, log_tick(now_ns));
     poll(fds, 2 + n, timeout_ms_until(least(due_ns, c->deadline_ns)));
     if (fds[0].revents)
@@ -192,6 +203,11 @@ static bool turn(struct control *c, struct progress *progress, struct stats *sta
     return true;
 }
 
+int control_serve(struct control *c, struct err *err)
+{
+    return metrics_serve(c->metrics, err);
+}
+
 void control_run(struct control *c)
 {
     const struct options *options = c->commands.options;
@@ -201,8 +217,10 @@ void control_run(struct control *c)
     c->deadline_ns = limit_ns > 0 ? clock_mono_ns() + limit_ns : INT64_MAX;
     progress_begin(&progress, c->commands.ledger, options);
     stats_begin(&stats, c->commands.ledger, options);
+    metrics_begin(c->metrics);
     service_ready();
     while (c->stops < 2 && turn(c, &progress, &stats)) {
     }
     progress_end(&progress);
+    metrics_stop(c->metrics);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Signals, the time limit, the control socket and --stop-file: what the main thread does while the
- * pipeline runs. */
+/* Signals, the time limit, the control socket, --stop-file and the metrics: what the main thread
+ * does while the pipeline runs. */
 #pragma once
 
 #include "cmd/control_server.h"
@@ -26,12 +26,16 @@ struct control_args {
     const struct options *options;
     const struct command_line *line;
     struct control_server *server; /* of control_listen(); NULL: none */
+    struct metrics_server *metrics_server; /* of metrics_listen(); NULL: none */
 };
 
 /* Pauses what is to be paused from the beginning. Before the pipeline starts. */
 MUST_CHECK int control_open(struct control **controlp, const struct control_args *args,
                             struct err *err);
-void control_close(struct control *control); /* NULL is fine */
+/* Starts the threads that serve the metrics. */
+MUST_CHECK int control_serve(struct control *control, struct err *err);
+/* After pipeline_join(), so that the last metrics are those of the end. NULL is fine. */
+void control_close(struct control *control);
 
 /* Returns when all threads of the pipeline have ended, or an end was forced. SIGINT, SIGTERM: stop
  * and drain, the second one at once; SIGHUP: outputs reopen, and --config is read again; SIGUSR1:

@@ -14,6 +14,7 @@
 #include "cmd/fail_on.h"
 #include "cmd/help.h"
 #include "cmd/host.h"
+#include "cmd/metrics.h"
 #include "cmd/options.h"
 #include "cmd/options_table.h"
 #include "cmd/registry.h"
@@ -61,6 +62,7 @@ struct start {
     struct ledger *ledger;
     struct sandbox sandbox;
     struct control_server *server; /* NULL: none */
+    struct metrics_server *metrics_server; /* the same */
     struct reporting *reports;
 };
 
@@ -83,15 +85,17 @@ static int run(const struct start *s, const struct wired *wired)
                                       .ledger = s->ledger,
                                       .options = s->options,
                                       .line = &s->line,
-                                      .server = s->server};
+                                      .server = s->server,
+                                      .metrics_server = s->metrics_server};
     summary_start(wired->comparison);
-    if (control_open(&control, &args, &err) < 0 || pipeline_start(wired->pipe, &err) < 0) {
+    if (control_open(&control, &args, &err) < 0 || control_serve(control, &err) < 0 ||
+        pipeline_start(wired->pipe, &err) < 0) {
         control_close(control);
         return report(s, wired->comparison, tell(&err), &err);
     }
     control_run(control);
-    control_close(control);
     int r = pipeline_join(wired->pipe, &err);
+    control_close(control);
     log_flush();
     summary_print(s->ledger, s->options, SUMMARY_END);
     int status = r < 0 ? tell(&err) : (int)judge(s->ledger, s->options);
@@ -115,6 +119,8 @@ static int run_wired(struct start *s)
     int r = sandbox_read(&s->sandbox, s->options, &err);
     if (r == 0)
         r = control_listen(&s->server, s->options, &err);
+    if (r == 0)
+        r = metrics_listen(&s->metrics_server, s->options, &err);
     if (r < 0)
         return tell(&err);
     r = wire(&wired, s->ledger, s->options, &s->sandbox, &err);
@@ -197,7 +203,8 @@ static int run_with_options(const struct options *options, int argc, char **argv
     options_warn_environment(&refrain_options);
     if (only_looks)
         return options_bool(options, "check-config") ? check_config(options) : dump_config(options);
-    if (fail_on_check(options, &err) < 0 || stats_check(options, &err) < 0)
+    if (fail_on_check(options, &err) < 0 || stats_check(options, &err) < 0 ||
+        metrics_check(options, &err) < 0)
         return tell(&err);
     if (host_apply(options, &err) < 0) /* before there are threads */
         return tell(&err);
@@ -208,6 +215,7 @@ static int run_with_options(const struct options *options, int argc, char **argv
         return STATUS_FAILURE;
     }
     int status = run_wired(&start);
+    metrics_server_close(start.metrics_server);
     control_server_close(start.server);
     ledger_free(start.ledger);
     return status;

@@ -20,6 +20,7 @@ struct ramps {
     int64_t save_ns, tick_ns; /* when to do it again */
     bool told; /* that it cannot be written */
     struct watch *watches[STEERED_MAX]; /* of the guarded ones */
+    struct books *books[STEERED_MAX]; /* of them, for what the guard does */
 };
 
 static void save(struct ramps *r, int64_t now_ns)
@@ -50,14 +51,17 @@ static void step_up(struct ramps *r, struct steered *item, int64_t now_ns)
 /* The target is not well. */
 static void step_back(struct ramps *r, struct steered *item, const char *why)
 {
+    struct books *books = r->books[item - r->steer->items];
     snprintf(item->why, sizeof(item->why), "%s", why);
     if (item->ramp.n > 0 && ramp_back(&item->ramp)) {
         log_warn(NULL, "%s: --guard %s: the ramp is back at %.10g%%, until refrain ctl resume",
                  item->name, why, ramp_percent(&item->ramp));
+        book_one(books, BOOK_GUARD_BACK);
         steer_follow_ramp(r->steer, item);
         return;
     }
     log_warn(NULL, "%s: --guard %s: it is paused, until refrain ctl resume", item->name, why);
+    book_one(books, BOOK_GUARD_PAUSED);
     steer_pause(r->steer, item, PAUSED_BY_GUARD);
 }
 
@@ -97,7 +101,8 @@ static int watch_all(struct ramps *r, struct err *err)
         if (item->guard.n == 0)
             continue;
         r->watches[i] = watch_new(&item->guard, item->account);
-        if (!r->watches[i])
+        r->books[i] = account_page(item->account);
+        if (!r->watches[i] || !r->books[i])
             return err_sys(err, ENOMEM, "--guard");
     }
     return 0;
@@ -106,7 +111,7 @@ static int watch_all(struct ramps *r, struct err *err)
 int ramps_open(struct ramps **rampsp, struct steer *steer, const struct options *options,
                struct err *err)
 {
-    if (!steer)
+    if (!steer->turns)
         return 0;
     struct ramps *r = mem_zalloc(MEM_OTHER, sizeof(*r));
     if (!r)

@@ -75,7 +75,7 @@ void steer_name_all(struct steer *steer)
 }
 
 struct dials *steer_add_input(struct steer *steer, const struct wanted_input *wanted,
-                              const struct account *account)
+                              struct account *account)
 {
     size_t len;
     struct limit limit;
@@ -94,12 +94,13 @@ struct dials *steer_add_input(struct steer *steer, const struct wanted_input *wa
 }
 
 struct dials *steer_add_output(struct steer *steer, const struct wanted *wanted, bool split,
-                               const struct account *account)
+                               struct account *account)
 {
     struct steered *item = &steer->items[steer->n++];
     *item = (struct steered){
         .kind = ACCOUNT_OUTPUT,
         .account = account,
+        .output = wanted->ops,
         .given = wanted->name[0] != '\0',
         .in_split = split && !wanted->aside,
         .guard = wanted->guard,
@@ -108,6 +109,13 @@ struct dials *steer_add_output(struct steer *steer, const struct wanted *wanted,
     set_name(item, item->given ? span_str(wanted->name)
                                : derived(wanted->ops->option, wanted->value, wanted->address_len));
     return &item->dials;
+}
+
+void steer_set_device(struct steer *steer, const char *device)
+{
+    struct steered *item = &steer->items[steer->n - 1];
+    item->captures = true;
+    snprintf(item->device, sizeof(item->device), "%s", device);
 }
 
 struct steered *steer_find(struct steer *steer, const char *name)

@@ -13,6 +13,7 @@
 
 #define STEER_NAME_MAX 128
 #define STEER_WHY_MAX 160
+#define STEER_DEVICE_MAX 64
 #define STEERED_MAX (WANTED_INPUTS_MAX + ROUTE_OUTPUTS_MAX)
 
 /* Why something is paused; each must be taken back by who said it. */
@@ -30,7 +31,10 @@ struct steered {
     enum account_kind kind;
     char name[STEER_NAME_MAX]; /* printable, without spaces; no two are the same */
     bool given; /* by --to-name */
-    const struct account *account;
+    struct account *account;
+    const struct output_ops *output; /* NULL: it is an input */
+    bool captures; /* packets, from: */
+    char device[STEER_DEVICE_MAX];
     struct dials dials; /* the pipeline's threads read them */
     unsigned paused; /* enum pause_reason */
     bool in_split; /* it has a weight */
@@ -43,6 +47,7 @@ struct steered {
 
 struct steer {
     struct pipeline *pipe;
+    bool turns; /* something may be turned while it runs; else all this is for names */
     unsigned changes; /* of what a restart is to remember */
     size_t n;
     struct steered items[STEERED_MAX];
@@ -51,9 +56,11 @@ struct steer {
 /* Return what the pipeline is given to be turned by. They are given names with steer_name_all(),
  * once all are there. */
 struct dials *steer_add_input(struct steer *steer, const struct wanted_input *wanted,
-                              const struct account *account);
+                              struct account *account);
 struct dials *steer_add_output(struct steer *steer, const struct wanted *wanted, bool split,
-                               const struct account *account);
+                               struct account *account);
+/* The input that was added last captures there. */
+void steer_set_device(struct steer *steer, const char *device);
 /* --to-name, or a name made from the address: a file's, a URL's host, or the address itself. */
 void steer_name_all(struct steer *steer);
 

@@ -166,6 +166,11 @@ static const struct term kafka_faults[] = {
     {BOOK_KAFKA_OTHER, "otherwise"},
 };
 
+static const struct term guard_actions[] = {
+    {BOOK_GUARD_BACK, "steps back"},
+    {BOOK_GUARD_PAUSED, "pauses"},
+};
+
 static void print_output(FILE *f, const struct account *a)
 {
     static const struct term messages[] = {
@@ -187,6 +192,7 @@ static void print_output(FILE *f, const struct account *a)
         {BOOK_HTTP_3XX, "3xx"},
         {BOOK_HTTP_4XX, "4xx"},
         {BOOK_HTTP_5XX, "5xx"},
+        {BOOK_HTTP_OTHER, "600 and above"},
         {BOOK_HTTP_REFUSED, "refused"},
         {BOOK_HTTP_TLS, "failed TLS"},
         {BOOK_HTTP_RESET, "reset"},
@@ -210,6 +216,7 @@ static void print_output(FILE *f, const struct account *a)
     print_list(f, a, "  answers: ", answers, ARRAY_LEN(answers));
     print_list(f, a, "  connections failed: ", connections, ARRAY_LEN(connections));
     print_list(f, a, "  failed: ", kafka_faults, ARRAY_LEN(kafka_faults));
+    print_list(f, a, "  guard: ", guard_actions, ARRAY_LEN(guard_actions));
     print_times(f, "latency", account_latency(a));
     print_pace(f, a);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "cmd/metrics.h"
 #include "cmd/registry.h"
 #include "cmd/wanted.h"
 #include "cmd/wanted_inputs.h"
@@ -21,7 +22,8 @@
 /* An input that is open, until it is given to the pipeline. */
 struct opened_input {
     struct input *in;
-    struct dials *dials; /* NULL: nothing is to be turned */
+    struct dials *dials;
+    struct histogram *recorded; /* NULL: nobody asks */
     struct books *books;
     struct limit limit;
 };
@@ -36,7 +38,7 @@ struct wiring {
     struct opened_input inputs[WANTED_INPUTS_MAX];
     struct wanted_outputs outputs;
     struct output *opened[ROUTE_OUTPUTS_MAX]; /* as wanted; the pipeline's */
-    struct steer *steer; /* may be NULL */
+    struct steer *steer;
     struct comparing comparing;
     struct shed *shed; /* --max-cpu; NULL: no limit */
     struct sandbox *sandbox; /* borrowed */
@@ -50,7 +52,8 @@ static int open_worker(struct wiring *w, const struct wanted_input *wanted, stru
     if (w->n_inputs == ARRAY_LEN(w->inputs))
         return err_usage(w->err, "more than %zu inputs, workers counted", ARRAY_LEN(w->inputs));
     args->books = slot->books = account_page(account);
-    if (!slot->books)
+    slot->recorded = metrics_wanted(w->options) ? account_recorded_page(account) : NULL;
+    if (!slot->books || (metrics_wanted(w->options) && !slot->recorded))
         return err_sys(w->err, ENOMEM, "--%s", wanted->ops->option);
     slot->limit = wanted->limit;
     slot->dials = dials;
@@ -81,10 +84,12 @@ static int open_workers(struct wiring *w, const struct wanted_input *wanted,
         .stop_fd = pipeline_stop_fd(w->pipe),
     };
     args.n_workers = wanted->ops->workers ? wanted->ops->workers(&args) : 1;
-    struct dials *dials = w->steer ? steer_add_input(w->steer, wanted, account) : NULL;
+    struct dials *dials = steer_add_input(w->steer, wanted, account);
     int r = 0;
     for (args.worker = 0; args.worker < args.n_workers && r == 0; args.worker++)
         r = open_worker(w, wanted, account, dials, &args);
+    if (r == 0 && args.first->device)
+        steer_set_device(w->steer, args.first->device);
     return r;
 }
 
@@ -139,8 +144,7 @@ static int open_output(struct wiring *w, size_t nth)
     int r = wanted_open_rules(&rules, wanted, w->options, w->err);
     if (r < 0)
         return r;
-    if (w->steer)
-        rules.dials = steer_add_output(w->steer, wanted, w->outputs.split, account);
+    rules.dials = steer_add_output(w->steer, wanted, w->outputs.split, account);
     struct output *out = NULL;
     args.bound = rules.options;
     address = mem_strdup(MEM_OTHER, wanted->value);
@@ -253,7 +257,8 @@ static int add_inputs(struct wiring *w)
         struct opened_input *opened = &w->inputs[i];
         struct input_rules rules = {.leg = has_middleware(w) ? LEG_FIRST : LEG_LAST,
                                     .limit = opened->limit,
-                                    .dials = opened->dials};
+                                    .dials = opened->dials,
+                                    .recorded = opened->recorded};
         struct input *in = opened->in;
         opened->in = NULL;
         r = add_input(w, in, opened->books, &rules);
@@ -314,14 +319,13 @@ static int open_all(struct wiring *w)
         .split = w->outputs.split,
         .split_by = w->outputs.split_by,
         .seed = w->outputs.seed,
-        .steerable = w->steer != NULL,
+        .steerable = w->steer->turns,
         .ledger = w->ledger,
     };
     struct input *back = NULL;
     struct books *back_books = NULL;
     int r = pipeline_new(&w->pipe, &config, w->err);
-    if (w->steer)
-        w->steer->pipe = w->pipe;
+    w->steer->pipe = w->pipe;
     if (r == 0)
         r = open_shed(w);
     if (r == 0)
@@ -365,11 +369,11 @@ int wire(struct wired *wired, struct ledger *ledger, const struct options *optio
     w->ledger = ledger;
     w->sandbox = sandbox;
     w->err = err;
-    int r = wire_read(&w->wanted_inputs, &w->outputs, options, err);
-    if (r == 0 && is_steered(options, &w->outputs)) {
-        w->steer = mem_zalloc(MEM_OTHER, sizeof(*w->steer));
-        r = w->steer ? 0 : err_sys(err, ENOMEM, "start");
-    }
+    w->steer = mem_zalloc(MEM_OTHER, sizeof(*w->steer));
+    int r = w->steer ? wire_read(&w->wanted_inputs, &w->outputs, options, err)
+                     : err_sys(err, ENOMEM, "start");
+    if (r == 0)
+        w->steer->turns = is_steered(options, &w->outputs);
 #if HAVE_HTTP
     if (r == 0)
         r = wire_check_self(options, err);
@@ -378,8 +382,7 @@ int wire(struct wired *wired, struct ledger *ledger, const struct options *optio
         r = open_all(w);
     if (r == 0) {
         wanted_tell_shares(&w->outputs);
-        if (w->steer)
-            steer_name_all(w->steer);
+        steer_name_all(w->steer);
         *wired = (struct wired){.pipe = w->pipe,
                                 .comparison = w->comparing.comparison,
                                 .steer = w->steer,

@@ -14,7 +14,7 @@
 struct wired {
     struct pipeline *pipe;
     struct comparison *comparison; /* of answers; NULL: not asked for */
-    struct steer *steer; /* what can be turned; NULL: nothing is to be */
+    struct steer *steer; /* inputs and outputs by name, and what can be turned */
     struct shed *shed; /* what the inputs ask; NULL: no limit */
 };
 

@@ -5,6 +5,7 @@
 
 #include "cmd/fail_on.h"
 #include "cmd/host.h"
+#include "cmd/metrics.h"
 #include "cmd/registry.h"
 #include "cmd/stats.h"
 #include "cmd/wire_compare.h"
@@ -92,6 +93,8 @@ static int check_all(struct wanted_inputs *inputs, struct wanted_outputs *output
     int r = fail_on_check(options, err);
     if (r == 0)
         r = stats_check(options, err);
+    if (r == 0)
+        r = metrics_check(options, err);
     if (r == 0)
         r = wire_read(inputs, outputs, options, err);
     for (size_t i = 0; r == 0 && i < outputs->n; i++)

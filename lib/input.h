@@ -39,6 +39,8 @@ struct input {
     /* The part of its rate limit that is this input's own, when others share the work; it may
      * change from poll to poll. 0: all of it. */
     double share;
+    /* Where its packets come from, "eth0" or "any"; NULL: it takes none. Set by open(). */
+    const char *device;
 };
 
 #define INPUT_WORKERS_MAX 32

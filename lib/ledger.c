@@ -45,6 +45,11 @@ struct page {
     struct page *next;
 };
 
+struct recorded {
+    struct histogram latency;
+    struct recorded *next;
+};
+
 struct account {
     enum account_kind kind;
     char *name;
@@ -52,6 +57,7 @@ struct account {
     struct histogram *lateness, *latency;
     struct pace *pace;
     struct playing *playing;
+    struct recorded *recorded; /* NULL: nobody asked */
     struct exchange_stats *exchanges; /* NULL: not tracked */
     struct account *next;
 };
@@ -70,6 +76,12 @@ const char *book_text(enum book book)
     return texts[book];
 }
 
+bool book_is_of(enum book book, enum account_kind kind)
+{
+    /* as books.def has them in order; those of TLS are of both */
+    return kind == ACCOUNT_INPUT ? book <= BOOK_TLS_OTHER : book >= BOOK_TLS_NOT;
+}
+
 int ledger_new(struct ledger **ledgerp)
 {
     struct ledger *ledger = mem_zalloc(MEM_OTHER, sizeof(*ledger));
@@ -86,6 +98,11 @@ static void account_free(struct account *account)
         struct page *page = account->pages;
         account->pages = page->next;
         free(page);
+    }
+    while (account->recorded) {
+        struct recorded *recorded = account->recorded;
+        account->recorded = recorded->next;
+        mem_free(recorded);
     }
     mem_free(account->lateness);
     mem_free(account->latency);
@@ -189,6 +206,24 @@ struct histogram *account_lateness(const struct account *account)
 struct histogram *account_latency(const struct account *account)
 {
     return account->latency;
+}
+
+struct histogram *account_recorded_page(struct account *account)
+{
+    struct recorded *recorded = mem_zalloc(MEM_OTHER, sizeof(*recorded));
+    if (!recorded)
+        return NULL;
+    recorded->next = account->recorded;
+    account->recorded = recorded;
+    return &recorded->latency;
+}
+
+const struct histogram *account_recorded(const struct account *account, size_t n)
+{
+    const struct recorded *recorded = account->recorded;
+    while (recorded && n-- > 0)
+        recorded = recorded->next;
+    return recorded ? &recorded->latency : NULL;
 }
 
 int account_track_exchanges(struct account *account)

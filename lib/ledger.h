@@ -59,6 +59,9 @@ enum account_kind {
     ACCOUNT_OUTPUT = 1,
 };
 
+/* Can it be other than zero in such an account? Some can in both. */
+bool book_is_of(enum book book, enum account_kind kind);
+
 struct ledger;
 struct account;
 
@@ -103,6 +106,12 @@ struct histogram *account_lateness(const struct account *account);
 /* How long answers took, from when their requests were due, or went out if they had no due time.
  * Written by the output's thread, read by any. Empty for outputs that get none. */
 struct histogram *account_latency(const struct account *account);
+
+/* How long the responses took that an input brought (msg.latency_ns), for one of its threads, which
+ * alone writes it. NULL: no memory. Main thread, before threads start. */
+struct histogram *account_recorded_page(struct account *account);
+/* The nth of these, for any thread; NULL after the last. None when nobody asked. */
+const struct histogram *account_recorded(const struct account *account, size_t n);
 
 /* How its exchanges went, when a report was asked for: makes the place for it. 0 or -ENOMEM. Main
  * thread, before threads start. */

@@ -123,6 +123,20 @@ int pipeline_done_fd(const struct pipeline *pipe)
     return pipe->done_fd;
 }
 
+struct queue_level pipeline_queue(const struct pipeline *pipe, const struct account *account)
+{
+    for (size_t i = 0; i < pipe->n_exits; i++)
+        if (pipe->exits[i]->account == account)
+            return (struct queue_level){.msgs = queue_msgs(pipe->exits[i]->queue),
+                                        .bytes = queue_bytes(pipe->exits[i]->queue)};
+    return (struct queue_level){.msgs = 0};
+}
+
+bool pipeline_is_draining(const struct pipeline *pipe)
+{
+    return pipeline_is_ending(pipe, LEG_FIRST) || pipeline_is_ending(pipe, LEG_LAST);
+}
+
 int pipeline_add_output(struct pipeline *pipe, struct output *out, struct account *account,
                         const struct output_rules *rules, struct err *err)
 {
@@ -254,6 +268,7 @@ int pipeline_add_input(struct pipeline *pipe, struct input *in, struct books *bo
     lane->leg = rules->leg;
     lane->books = books;
     lane->dials = rules->dials ? rules->dials : &lane->usual;
+    lane->recorded = rules->recorded;
     lane->chain = rules->chain;
     if (lane->chain)
         filter_chain_count(lane->chain, books);

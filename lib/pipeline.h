@@ -101,6 +101,7 @@ struct input_rules {
     struct limit limit;
     struct dials *dials; /* what can be turned, of one or several inputs; borrowed; NULL: nothing */
     struct filter_chain *chain; /* may be NULL */
+    struct histogram *recorded; /* for how long responses took, as recorded; NULL: nobody asks */
 };
 
 /* Takes in and rules->chain, also on failure. After all outputs. */
@@ -132,6 +133,15 @@ MUST_CHECK int pipeline_start(struct pipeline *pipe, struct err *err);
 void pipeline_stop(struct pipeline *pipe);
 /* Asks every output to close and open its files again. Async-signal-safe. */
 void pipeline_reopen(struct pipeline *pipe);
+
+/* What waits for the output of that account now. Nothing once the pipeline has been joined. Any
+ * thread, but not during pipeline_join(). */
+struct queue_level {
+    size_t msgs, bytes;
+};
+struct queue_level pipeline_queue(const struct pipeline *pipe, const struct account *account);
+/* Nothing new will come in: it was told to stop, or all inputs have ended. Any thread. */
+bool pipeline_is_draining(const struct pipeline *pipe);
 
 /* A descriptor that becomes readable when all threads have ended. */
 int pipeline_done_fd(const struct pipeline *pipe);

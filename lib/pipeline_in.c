@@ -166,6 +166,8 @@ void lane_put(struct sink *sink, const struct msg *msg)
     if (unlikely(lane->turned != atomic_load_explicit(&lane->pipe->turned, memory_order_relaxed)))
         lane_turn(lane);
     book_one(lane->books, BOOK_PRODUCED);
+    if (lane->recorded && msg->type == MSG_RESPONSE && msg->latency_ns > 0) /* else not known */
+        histogram_add_alone(lane->recorded, msg->latency_ns);
     if (lane->chain)
         msg = lane_redact(lane, msg);
     if (!msg)

@@ -45,6 +45,7 @@ struct lane {
     enum pipeline_leg leg;
     struct input *in; /* NULL: answers */
     struct books *books;
+    struct histogram *recorded; /* of responses; NULL: nobody asks */
     struct limit limit; /* as it began */
     struct dials *dials; /* may be its own: */
     struct dials usual;
@@ -127,7 +128,7 @@ struct pipeline {
 };
 
 /* Stopping or draining: from here on outputs watch the time. */
-static inline bool pipeline_is_ending(struct pipeline *pipe, enum pipeline_leg leg)
+static inline bool pipeline_is_ending(const struct pipeline *pipe, enum pipeline_leg leg)
 {
     return atomic_load_explicit(&pipe->draining[leg], memory_order_relaxed) ||
            atomic_load_explicit(&pipe->stop, memory_order_relaxed);

@@ -103,8 +103,8 @@ static void count_status(struct http_work *work, uint16_t status)
     static const enum book books[] = {BOOK_HTTP_1XX, BOOK_HTTP_2XX, BOOK_HTTP_3XX, BOOK_HTTP_4XX,
                                       BOOK_HTTP_5XX};
     size_t class = status / 100;
-    if (class >= 1 && class <= ARRAY_LEN(books))
-        book_one(work->config.out->books, books[class - 1]);
+    bool known = class >= 1 && class <= ARRAY_LEN(books);
+    book_one(work->config.out->books, known ? books[class - 1] : BOOK_HTTP_OTHER);
     if (work->config.exchanges)
         exchange_status(work->config.exchanges, status);
 }

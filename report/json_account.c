@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "report/json_account.h"
 
-/* The counters of an input and of an output, as books.def has them in order; those of TLS are of
- * both. */
-#define FIRST_OF_INPUT BOOK_PACKETS
-#define LAST_OF_INPUT BOOK_TLS_OTHER
-#define FIRST_OF_OUTPUT BOOK_TLS_NOT
-#define LAST_OF_OUTPUT (BOOKS - 1)
-
 static double seconds(int64_t ns)
 {
     return (double)ns / (double)NS_PER_S;
@@ -24,10 +17,11 @@ struct rates rates_of(const struct account *account)
     return r;
 }
 
-static void put_books(struct object *o, const struct account *account, int first, int last)
+static void put_books(struct object *o, const struct account *account, enum account_kind kind)
 {
-    for (int book = first; book <= last; book++)
-        put_integer(o, book_name((enum book)book), account_sum(account, (enum book)book));
+    for (int book = 0; book < BOOKS; book++)
+        if (book_is_of((enum book)book, kind))
+            put_integer(o, book_name((enum book)book), account_sum(account, (enum book)book));
 }
 
 static void put_pace(struct object *o, const struct account *account)
@@ -46,11 +40,9 @@ struct object json_account(const struct account *account, enum account_kind kind
 {
     struct object o = object_new();
     put_text(&o, "name", account_name(account));
-    if (kind == ACCOUNT_INPUT) {
-        put_books(&o, account, FIRST_OF_INPUT, LAST_OF_INPUT);
+    put_books(&o, account, kind);
+    if (kind == ACCOUNT_INPUT)
         return o;
-    }
-    put_books(&o, account, FIRST_OF_OUTPUT, LAST_OF_OUTPUT);
     put_integer(&o, "under_way", account_open(account));
     put_times(&o, "latency", account_latency(account));
     put_pace(&o, account);

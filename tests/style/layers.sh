@@ -38,6 +38,7 @@ fence 'pcre2' 'lib/regex\.c:' 'lib/regex.c'
 fence 'ck_' 'lib/' 'lib/'
 fence 'jansson' 'cmd/|compare/|lib/|outputs/elastic|report/|tools/' \
     'cmd/, compare/, lib/, outputs/elastic*, report/ and tools/'
+fence 'microhttpd' 'cmd/metrics_server\.c:' 'cmd/metrics_server.c'
 fence 'librdkafka/' '(lib|capture|outputs)/[a-z_]*kafka[a-z_]*\.[ch]:' 'the files of Kafka'
 report 'includes name their folder' "$(
     grep -rnE '^[[:space:]]*#[[:space:]]*include[[:space:]]*"[^/"]+"' cmd lib capture reassembly \
