@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Writes, on standard output, what is made from the option table and the list of counters. Run by
  * the build, and not installed. usage: generate WHAT, see main(). */
-#include <ctype.h>
+#include "cmd/generate.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -9,9 +10,6 @@
 #include "cmd/options_table.h"
 #include "cmd/tool_table.h"
 #include "lib/base.h"
-
-#define TEXT_MAX 512
-#define MDOC_WIDTH 78
 
 static const struct option_table *const table = &refrain_options;
 
@@ -26,133 +24,6 @@ static const char *space(bool *any)
     const char *text = *any ? " " : "";
     *any = true;
     return text;
-}
-
-/* --- mdoc --- */
-
-/* The len bytes at text, so that roff reads no escape in them. */
-static void put_mdoc(const char *text, size_t len)
-{
-    for (size_t i = 0; i < len; i++) {
-        if (text[i] == '\\')
-            fputs("\\e", stdout);
-        else if (text[i] == '"')
-            fputs("\\(dq", stdout);
-        else if (text[i] == '-')
-            fputs("\\-", stdout);
-        else
-            putchar(text[i]);
-    }
-}
-
-/* text in lines of their own, none of which roff takes for a request. */
-static void put_mdoc_lines(const char *text)
-{
-    for (size_t at = 0; *text;) {
-        size_t word = strcspn(text, " ");
-        if (at > 0 && at + word >= MDOC_WIDTH) {
-            putchar('\n');
-            at = 0;
-        }
-        fputs(at > 0 ? " " : *text == '.' || *text == '\'' ? "\\&" : "", stdout);
-        put_mdoc(text, word);
-        at += word + 1;
-        text += word + (text[word] == ' ');
-    }
-    putchar('\n');
-}
-
-static void mdoc_option(const struct option_def *def)
-{
-    char text[TEXT_MAX];
-    size_t n = help_text(text, sizeof(text), def);
-    assert(n + 2 < sizeof(text));
-    memcpy(text + n, ".", 2);
-    text[0] = (char)toupper((unsigned char)text[0]);
-    printf(".It Fl \\-%s", def->name);
-    if (def->arg) {
-        fputs(" Ar \"", stdout);
-        put_mdoc(def->arg, strlen(def->arg));
-        fputs("\"", stdout);
-    }
-    putchar('\n');
-    put_mdoc_lines(text);
-    if (def->type == OPTION_LIST || def->type == OPTION_INTS)
-        fputs("May be repeated.\n", stdout);
-}
-
-static void mdoc_options(void)
-{
-    for (unsigned group = 0; group < table->n_groups; group++) {
-        printf(".Ss %s\n.Bl -tag -width Ds\n", table->groups[group].title);
-        for (size_t i = 0; i < table->n_defs; i++)
-            if (table->defs[i].group == group)
-                mdoc_option(&table->defs[i]);
-        fputs(".El\n", stdout);
-    }
-    fputs(".Ss Other names\n.Bl -tag -width Ds\n", stdout);
-    for (size_t i = 0; i < table->n_aliases; i++)
-        printf(".It Fl %s%s\nThe same as\n.Fl \\-%s .\n",
-               strlen(table->aliases[i].name) > 1 ? "\\-" : "", table->aliases[i].name,
-               table->aliases[i].target);
-    fputs(".El\n", stdout);
-}
-
-static void mdoc_counters(void)
-{
-    fputs(".Bl -tag -width Ds\n", stdout);
-#define BOOK(NAME, name, text)                                                                     \
-    fputs(".It Dv " name "\n", stdout);                                                            \
-    put_mdoc_lines(text);
-#include "lib/books.def"
-#undef BOOK
-    fputs(".El\n", stdout);
-}
-
-/* What only this tool has in full, and the rest by name. name: ends with '@' and LF. */
-static void mdoc_tool_options(const char *name)
-{
-    char word[32];
-    snprintf(word, sizeof(word), "%.*s", (int)strcspn(name, "@"), name);
-    const struct tool *tool = tool_find(word);
-    assert(tool);
-    const struct option_table *options = tool_table(tool);
-    fputs(".Bl -tag -width Ds\n", stdout);
-    for (size_t i = 0; i < options->n_defs; i++)
-        if (options->defs[i].group == 0)
-            mdoc_option(&options->defs[i]);
-    fputs(".El\n.Pp\nAs in\n.Xr refrain 1 :\n", stdout);
-    bool any = false;
-    for (size_t i = 0; i < options->n_defs; i++) {
-        if (options->defs[i].group == 0 || !is_known(&options->defs[i]))
-            continue;
-        printf("%s.Fl \\-%s", any ? " ,\n" : "", options->defs[i].name);
-        any = true;
-    }
-    fputs(" .\n", stdout);
-}
-
-/* The file at path, with the lines @OPTIONS@, @OPTIONS TOOL@ and @COUNTERS@ filled in. */
-static int man(const char *path)
-{
-    char line[1024];
-    FILE *in = fopen(path, "r");
-    if (!in) {
-        fprintf(stderr, "generate: cannot read %s\n", path);
-        return 1;
-    }
-    while (fgets(line, sizeof(line), in)) {
-        if (strcmp(line, "@OPTIONS@\n") == 0)
-            mdoc_options();
-        else if (strncmp(line, "@OPTIONS ", 9) == 0)
-            mdoc_tool_options(line + 9);
-        else if (strcmp(line, "@COUNTERS@\n") == 0)
-            mdoc_counters();
-        else
-            fputs(line, stdout);
-    }
-    fclose(in);
-    return 0;
 }
 
 /* --- shells --- */
@@ -403,12 +274,12 @@ int main(int argc, char **argv)
         const char *name;
         void (*write)(void);
     } kinds[] = {
-        {"bash", bash}, {"zsh", zsh},     {"fish", fish},
+        {"bash", bash}, {"zsh", zsh},     {"fish", fish},        {"gor", generate_gor},
         {"help", help}, {"names", names}, {"tools", tool_names},
     };
     int status = 2;
     if (argc == 3 && strcmp(argv[1], "man") == 0)
-        status = man(argv[2]);
+        status = generate_man(argv[2]);
     else if (argc == 3 && of_tool(argv[1], argv[2]))
         status = 0;
     for (size_t i = 0; argc == 2 && i < ARRAY_LEN(kinds); i++) {
@@ -418,8 +289,9 @@ int main(int argc, char **argv)
         }
     }
     if (status == 2)
-        fputs("usage: generate man TEMPLATE | bash | zsh | fish | tools | help [TOOL] | names "
-              "[TOOL]\n",
-              stderr);
+        fputs(
+            "usage: generate man TEMPLATE | bash | zsh | fish | gor | tools | help [TOOL] | names "
+            "[TOOL]\n",
+            stderr);
     return fflush(stdout) == 0 && !ferror(stdout) ? status : 1;
 }

@@ -22,14 +22,15 @@ HEADERS = ["X-User-Type: tester", "X-User: u1", "Cookie: sid=1", "Content-Type: 
 def commands():
     """(where, command) of all examples."""
     found = []
-    for page in ("refrain.1.in", "refrain-tools.1.in", "refrain-file.5", "refrain-gor.7",
+    for page in ("refrain.1.in", "refrain-tools.1.in", "refrain-file.5", "refrain-gor.7.in",
                  "refrain-operate.7"):
         with open(os.path.join(ROOT, "man", page), encoding="utf-8") as f:
             for number, line in enumerate(f, 1):
                 match = re.match(r"\.Dl (?:sudo )?(refrain .*)", line)
                 if match:
                     found.append((f"{page}:{number}", match.group(1).replace("\\&", "")
-                                  .replace("\\-", "-").replace("\\(aq", "'")))
+                                  .replace("\\-", "-").replace("\\(aq", "'")
+                                  .replace("\\(dq", "\"")))
     with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
         for number, line in enumerate(f, 1):
             match = re.match(r" {4}(?:sudo )?build/cmd/(refrain .*)", line)

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 # The option table, --help, the manual and the completions list the same options; the manuals are
 # good mdoc; the same for each tool. Prints TAP.
-# usage: options.sh GENERATE BUILT_MAN_1 BUILT_TOOLS_MAN_1 SOURCE_DIR
+# usage: options.sh GENERATE BUILT_MAN_1 BUILT_TOOLS_MAN_1 BUILT_GOR_MAN_7 SOURCE_DIR
 generate=$1
 man_1=$2
 tools_man_1=$3
-source_dir=$4
+gor_man_7=$4
+source_dir=$5
 . "$source_dir/tests/style/tap.sh"
 
 # same TITLE LIST: the names in LIST are those of the table.
@@ -52,7 +53,7 @@ if command -v bash >/dev/null 2>&1; then
     report 'bash reads its completions' "$("$generate" bash | bash -n 2>&1)"
 fi
 if command -v mandoc >/dev/null 2>&1; then
-    for page in "$man_1" "$tools_man_1" "$source_dir"/man/*.[57]; do
+    for page in "$man_1" "$tools_man_1" "$gor_man_7" "$source_dir"/man/*.[57]; do
         # mandoc looks for other manuals among the installed ones
         report "mandoc: $(basename "$page")" "$(
             mandoc -T lint -W style "$page" 2>/dev/null | grep -v 'referenced manual not found')"
