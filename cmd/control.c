@@ -107,6 +107,19 @@ static int64_t look_for_stop_file(struct control *c, int64_t now_ns)
     return now_ns + STOP_FILE_NS;
 }
 
+/* Those that were removed. */
+static int64_t see_outputs_off(struct control *c, int64_t now_ns)
+{
+    bool leaving = steer_has_leaving(c->commands.steer);
+    if (leaving)
+        metrics_hold(c->metrics);
+    int64_t due_ns = pipeline_tick(c->commands.pipe, now_ns);
+    steer_forget_gone(c->commands.steer);
+    if (leaving)
+        metrics_release(c->metrics);
+    return due_ns;
+}
+
 /* Rounded up, so that it does not spin through the last millisecond. */
 static int timeout_ms_until(int64_t deadline_ns)
 {
@@ -141,7 +154,7 @@ int control_open(struct control **controlp, const struct control_args *args, str
         .start_ns = clock_mono_ns(),
     };
     c->commands.reload = &c->reload;
-    reload_init(&c->reload, args->line, wired->steer, options);
+    reload_init(&c->reload, args->line, wired->steer, args->ledger, options);
     c->stop_file = options_string(options, "stop-file");
     c->looked_ns = c->commands.start_ns - STOP_FILE_NS;
     const struct control_handler handler = {.answer = commands_answer, .arg = &c->commands};
@@ -160,6 +173,7 @@ int control_open(struct control **controlp, const struct control_args *args, str
         control_close(c);
         return r;
     }
+    c->reload.metrics = c->metrics;
     look_for_stop_file(c, c->commands.start_ns);
     *controlp = c;
     return 0;
@@ -191,6 +205,7 @@ static bool turn(struct control *c, struct progress *progress, struct stats *sta
     due_ns = least(due_ns, ramps_tick(c->ramps, now_ns));
     due_ns = least(due_ns, metrics_tick(c->metrics, now_ns));
     due_ns = least(due_ns, log_tick(now_ns));
+    due_ns = least(due_ns, see_outputs_off(c, now_ns));
     poll(fds, 2 + n, timeout_ms_until(least(due_ns, c->deadline_ns)));
     if (fds[0].revents)
         return false;

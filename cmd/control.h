@@ -22,7 +22,7 @@ MUST_CHECK int control_listen(struct control_server **serverp, const struct opti
 /* What it works with; borrowed. */
 struct control_args {
     const struct wired *wired;
-    const struct ledger *ledger;
+    struct ledger *ledger;
     const struct options *options;
     const struct command_line *line;
     struct control_server *server; /* of control_listen(); NULL: none */

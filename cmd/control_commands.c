@@ -82,8 +82,8 @@ static int answer_resume(struct asked *a)
         steer_resume(steer, steer_find(steer, a->args[i]), reasons);
     if (r == 0 && a->n == 0)
         steer_resume(steer, NULL, reasons);
-    for (size_t i = 0; i < steer->n && r == 0; i++)
-        if (steer->items[i].paused & PAUSED_BY_FILE) {
+    for (struct steered *one = steer_next(steer, NULL); one && r == 0; one = steer_next(steer, one))
+        if (one->paused & PAUSED_BY_FILE) {
             put_text(a->answer, "note", "what the file of --stop-file pauses stays paused");
             break;
         }

@@ -118,6 +118,16 @@ int64_t metrics_tick(struct metrics *m, int64_t now_ns)
     return now_ns + VIEW_TURN_NS;
 }
 
+void metrics_hold(struct metrics *m)
+{
+    view_hold(m ? m->view : NULL);
+}
+
+void metrics_release(struct metrics *m)
+{
+    view_release(m ? m->view : NULL);
+}
+
 void metrics_stop(struct metrics *m)
 {
     if (!m)

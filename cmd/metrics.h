@@ -26,6 +26,9 @@ MUST_CHECK int metrics_open(struct metrics **metricsp, struct metrics_server *se
 MUST_CHECK int metrics_serve(struct metrics *metrics, struct err *err);
 /* The pipeline has started. */
 void metrics_begin(struct metrics *metrics);
+/* Around what changes which outputs there are: nobody is answered meanwhile. */
+void metrics_hold(struct metrics *metrics);
+void metrics_release(struct metrics *metrics);
 /* With every turn of the main loop. Returns when it wants to be called again, if nothing happens.
  */
 int64_t metrics_tick(struct metrics *metrics, int64_t now_ns);

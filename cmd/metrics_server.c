@@ -31,7 +31,7 @@ struct connection {
 
 /* A socket and the thread that serves it, which owns all of it. */
 struct listener {
-    const struct view *view;
+    struct view *view;
     int fd; /* -1: closed */
     struct MHD_Daemon *daemon; /* NULL: it is not served; it has fd from then on */
     struct connection connections[CONNECTIONS_MAX];
@@ -184,7 +184,7 @@ static struct MHD_Response *with_head(struct MHD_Response *response, const char 
     return NULL;
 }
 
-static struct MHD_Response *make_metrics(const struct view *view)
+static struct MHD_Response *make_metrics(struct view *view)
 {
     char *text = NULL;
     size_t len = 0;
@@ -230,6 +230,14 @@ static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned s
     return r;
 }
 
+static bool is_ready(struct view *view)
+{
+    pthread_mutex_lock(&view->lock);
+    bool ready = view_is_ready(view);
+    pthread_mutex_unlock(&view->lock);
+    return ready;
+}
+
 static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,
                               const char *method, const char *version, const char *upload,
                               size_t *upload_len, void **context)
@@ -245,9 +253,9 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
                    ? answer_text(connection, MHD_HTTP_OK, "alive\n")
                    : answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "the main loop hangs\n");
     if (strcmp(url, "/readyz") == 0)
-        return view_is_ready(l->view) ? answer_text(connection, MHD_HTTP_OK, "ready\n")
-                                      : answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
-                                                    "not ready: it drains, or is paused\n");
+        return is_ready(l->view) ? answer_text(connection, MHD_HTTP_OK, "ready\n")
+                                 : answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE,
+                                               "not ready: it drains, or is paused\n");
     return answer_text(connection, MHD_HTTP_NOT_FOUND, "/metrics, /healthz or /readyz\n");
 }
 
@@ -262,7 +270,7 @@ static struct MHD_Daemon *start_daemon(struct listener *l)
         MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)(SERVER_LIFE_NS / NS_PER_S), MHD_OPTION_END);
 }
 
-int metrics_server_start(struct metrics_server *s, const struct view *view, struct err *err)
+int metrics_server_start(struct metrics_server *s, struct view *view, struct err *err)
 {
     sigset_t all, old;
     int r = 0;

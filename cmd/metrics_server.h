@@ -27,7 +27,7 @@ MUST_CHECK int metrics_server_check(const char *address, struct err *err);
 MUST_CHECK int metrics_server_open(struct metrics_server **serverp, const char *address,
                                    struct err *err);
 /* Answers from now on, until it is stopped: starts the threads. view is borrowed until then. */
-MUST_CHECK int metrics_server_start(struct metrics_server *server, const struct view *view,
+MUST_CHECK int metrics_server_start(struct metrics_server *server, struct view *view,
                                     struct err *err);
 void metrics_server_stop(struct metrics_server *server); /* NULL is fine */
 /* NULL is fine. */

@@ -281,12 +281,13 @@ static void put_process(FILE *f, const struct view *view)
             (double)atomic_load(&shed->opens) / (double)UINT32_MAX);
 }
 
-int metrics_text(char **text, size_t *len, const struct view *view)
+int metrics_text(char **text, size_t *len, struct view *view)
 {
     char *made = NULL;
     FILE *f = open_memstream(&made, len);
     if (!f)
         return -ENOMEM;
+    pthread_mutex_lock(&view->lock);
     put_process(f, view);
     metrics_put_books(f, view);
     put_all_times(f, view);
@@ -294,6 +295,7 @@ int metrics_text(char **text, size_t *len, const struct view *view)
     put_paused(f, view, ACCOUNT_OUTPUT, "refrain_output_paused", "1: the output is paused.");
     put_paused(f, view, ACCOUNT_INPUT, "refrain_input_paused", "1: the input is paused.");
     put_memory(f, view->of.options);
+    pthread_mutex_unlock(&view->lock);
     bool failed = fflush(f) != 0 || ferror(f);
     if (fclose(f) != 0 || failed) {
         free(made);

@@ -5,4 +5,4 @@
 #include "cmd/metrics_view.h"
 
 /* Sets *text, to be freed with free(3). -ENOMEM. Any thread, but not during pipeline_join(). */
-MUST_CHECK int metrics_text(char **text, size_t *len, const struct view *view);
+MUST_CHECK int metrics_text(char **text, size_t *len, struct view *view);

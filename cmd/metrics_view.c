@@ -1,17 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 #include "cmd/metrics_view.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "lib/clock.h"
+#include "lib/log.h"
 #include "lib/mem.h"
 
 static const struct steered *item_of(const struct steer *steer, const struct account *account)
 {
-    for (size_t i = 0; i < steer->n; i++)
-        if (steer->items[i].account == account)
-            return &steer->items[i];
+    for (const struct steered *item = steer_next(steer, NULL); item; item = steer_next(steer, item))
+        if (item->account == account)
+            return item;
     return NULL;
 }
 
@@ -40,6 +42,8 @@ static void show_all(struct view *view, enum account_kind kind)
     const struct account *account;
     for (size_t i = 0; (account = ledger_nth(view->of.ledger, kind, i)); i++) {
         struct shown *shown = &view->shown[view->n];
+        if (account_presence(account) != ACCOUNT_PRESENT)
+            continue;
         shown->kind = kind;
         shown->account = account;
         shown->item = item_of(view->of.steer, account);
@@ -49,26 +53,60 @@ static void show_all(struct view *view, enum account_kind kind)
     }
 }
 
-struct view *view_new(const struct view_of *of)
+/* 0 or -ENOMEM: then nothing is shown. */
+static int show(struct view *view)
 {
     size_t n = 0;
-    for (size_t i = 0; ledger_nth(of->ledger, ACCOUNT_INPUT, i); i++)
+    for (size_t i = 0; ledger_nth(view->of.ledger, ACCOUNT_INPUT, i); i++)
         n++;
-    for (size_t i = 0; ledger_nth(of->ledger, ACCOUNT_OUTPUT, i); i++)
+    for (size_t i = 0; ledger_nth(view->of.ledger, ACCOUNT_OUTPUT, i); i++)
         n++;
-    struct view *view = mem_zalloc(MEM_OTHER, sizeof(*view) + n * sizeof(view->shown[0]));
-    if (!view)
-        return NULL;
-    view->of = *of;
-    view->start_wall_ns = clock_wall_ns();
+    mem_free(view->shown);
+    view->n = 0;
+    view->shown = mem_zalloc(MEM_OTHER, n * sizeof(view->shown[0]));
+    if (!view->shown)
+        return -ENOMEM;
     show_all(view, ACCOUNT_INPUT);
     show_all(view, ACCOUNT_OUTPUT);
     view_turn(view, clock_mono_ns());
-    return view;
+    return 0;
+}
+
+struct view *view_new(const struct view_of *of)
+{
+    struct view *view = mem_zalloc(MEM_OTHER, sizeof(*view));
+    if (!view)
+        return NULL;
+    pthread_mutex_init(&view->lock, NULL);
+    view->of = *of;
+    view->start_wall_ns = clock_wall_ns();
+    if (show(view) == 0)
+        return view;
+    view_free(view);
+    return NULL;
+}
+
+void view_hold(struct view *view)
+{
+    if (view)
+        pthread_mutex_lock(&view->lock);
+}
+
+void view_release(struct view *view)
+{
+    if (!view)
+        return;
+    if (show(view) < 0)
+        log_error(NULL, "no memory for the metrics");
+    pthread_mutex_unlock(&view->lock);
 }
 
 void view_free(struct view *view)
 {
+    if (!view)
+        return;
+    pthread_mutex_destroy(&view->lock);
+    mem_free(view->shown);
     mem_free(view);
 }
 

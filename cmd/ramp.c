@@ -10,6 +10,16 @@ void ramp_init(struct ramp *ramp, const struct limit *limit)
     memcpy(ramp->steps, limit->steps, sizeof(ramp->steps));
 }
 
+void ramp_change(struct ramp *ramp, const struct limit *limit)
+{
+    struct ramp old = *ramp;
+    ramp_init(ramp, limit);
+    for (size_t i = 0; i < ramp->n && old.n > 0; i++)
+        if (ramp->steps[i] == old.steps[old.step])
+            ramp->step = i;
+    ramp->held = ramp->n > 0 && old.held;
+}
+
 bool ramp_tick(struct ramp *ramp, bool running, int64_t now_ns)
 {
     running = running && !ramp->held;

@@ -16,6 +16,9 @@ struct ramp {
 };
 
 void ramp_init(struct ramp *ramp, const struct limit *limit);
+/* Other steps, or none: it goes on at the same share if there is one, else from its beginning, held
+ * or not as it was. */
+void ramp_change(struct ramp *ramp, const struct limit *limit);
 
 static inline double ramp_percent(const struct ramp *ramp)
 {

@@ -19,8 +19,10 @@ struct ramps {
     unsigned saved; /* as of steer.changes */
     int64_t save_ns, tick_ns; /* when to do it again */
     bool told; /* that it cannot be written */
-    struct watch *watches[STEERED_MAX]; /* of the guarded ones */
-    struct books *books[STEERED_MAX]; /* of them, for what the guard does */
+    struct {
+        struct watch *watch; /* NULL: nothing guards it */
+        unsigned guarded; /* as of the item, when it was made */
+    } watches[STEERED_MAX]; /* as the items */
 };
 
 static void save(struct ramps *r, int64_t now_ns)
@@ -39,42 +41,62 @@ static void save(struct ramps *r, int64_t now_ns)
     }
 }
 
-static void step_up(struct ramps *r, struct steered *item, int64_t now_ns)
+/* What guards the item in that place now. */
+static struct watch *watch_of(struct ramps *r, const struct steered *item)
 {
     size_t i = (size_t)(item - r->steer->items);
+    bool guarded = item->used && !item->leaves && item->guard.n > 0;
+    if (r->watches[i].watch && (!guarded || r->watches[i].guarded != item->guarded)) {
+        watch_free(r->watches[i].watch);
+        r->watches[i].watch = NULL;
+    }
+    if (guarded && !r->watches[i].watch)
+        r->watches[i].watch = watch_new(&item->guard, item->account);
+    r->watches[i].guarded = item->guarded;
+    return r->watches[i].watch;
+}
+
+static void step_up(struct ramps *r, struct steered *item, int64_t now_ns)
+{
+    struct watch *watch = watch_of(r, item);
     log_info(NULL, "%s: the ramp goes on to %.10g%%", item->name, ramp_percent(&item->ramp));
     steer_follow_ramp(r->steer, item);
-    if (r->watches[i])
-        watch_restart(r->watches[i], now_ns);
+    if (watch)
+        watch_restart(watch, now_ns);
+}
+
+static void count(const struct steered *item, enum book book)
+{
+    if (item->books)
+        book_one(item->books, book);
 }
 
 /* The target is not well. */
 static void step_back(struct ramps *r, struct steered *item, const char *why)
 {
-    struct books *books = r->books[item - r->steer->items];
     snprintf(item->why, sizeof(item->why), "%s", why);
     if (item->ramp.n > 0 && ramp_back(&item->ramp)) {
         log_warn(NULL, "%s: --guard %s: the ramp is back at %.10g%%, until refrain ctl resume",
                  item->name, why, ramp_percent(&item->ramp));
-        book_one(books, BOOK_GUARD_BACK);
+        count(item, BOOK_GUARD_BACK);
         steer_follow_ramp(r->steer, item);
         return;
     }
     log_warn(NULL, "%s: --guard %s: it is paused, until refrain ctl resume", item->name, why);
-    book_one(books, BOOK_GUARD_PAUSED);
+    count(item, BOOK_GUARD_PAUSED);
     steer_pause(r->steer, item, PAUSED_BY_GUARD);
 }
 
-static void tick_item(struct ramps *r, size_t i, int64_t now_ns)
+static void tick_item(struct ramps *r, struct steered *item, int64_t now_ns)
 {
-    struct steered *item = &r->steer->items[i];
+    struct watch *watch = watch_of(r, item);
     char why[STEER_WHY_MAX];
     bool running = item->paused == 0;
-    if (r->watches[i] && !running)
-        watch_restart(r->watches[i], now_ns);
-    else if (r->watches[i] && watch_tick(r->watches[i], now_ns, why, sizeof(why))) {
+    if (watch && !running)
+        watch_restart(watch, now_ns);
+    else if (watch && watch_tick(watch, now_ns, why, sizeof(why))) {
         step_back(r, item, why);
-        watch_restart(r->watches[i], now_ns);
+        watch_restart(watch, now_ns);
         running = item->paused == 0;
     }
     if (item->ramp.n > 0 && ramp_tick(&item->ramp, running, now_ns))
@@ -87,8 +109,8 @@ int64_t ramps_tick(struct ramps *r, int64_t now_ns)
         return INT64_MAX;
     if (now_ns < r->tick_ns)
         return r->tick_ns;
-    for (size_t i = 0; i < r->steer->n; i++)
-        tick_item(r, i, now_ns);
+    for (struct steered *item = steer_next(r->steer, NULL); item; item = steer_next(r->steer, item))
+        tick_item(r, item, now_ns);
     save(r, now_ns);
     r->tick_ns = now_ns + TICK_NS;
     return r->tick_ns;
@@ -96,15 +118,9 @@ int64_t ramps_tick(struct ramps *r, int64_t now_ns)
 
 static int watch_all(struct ramps *r, struct err *err)
 {
-    for (size_t i = 0; i < r->steer->n; i++) {
-        struct steered *item = &r->steer->items[i];
-        if (item->guard.n == 0)
-            continue;
-        r->watches[i] = watch_new(&item->guard, item->account);
-        r->books[i] = account_page(item->account);
-        if (!r->watches[i] || !r->books[i])
+    for (struct steered *item = steer_next(r->steer, NULL); item; item = steer_next(r->steer, item))
+        if (item->guard.n > 0 && !watch_of(r, item))
             return err_sys(err, ENOMEM, "--guard");
-    }
     return 0;
 }
 
@@ -138,6 +154,6 @@ void ramps_close(struct ramps *r)
     r->save_ns = 0;
     save(r, clock_mono_ns());
     for (size_t i = 0; i < STEERED_MAX; i++)
-        watch_free(r->watches[i]);
+        watch_free(r->watches[i].watch);
     mem_free(r);
 }

@@ -6,28 +6,31 @@
 
 #include "cmd/options.h"
 #include "cmd/options_table.h"
+#include "cmd/reload_compare.h"
 #include "cmd/wire.h"
 #include "cmd/wire_check.h"
+#include "cmd/wire_outputs.h"
+#include "cmd/wire_self.h"
+#include "config.h"
+#include "lib/clock.h"
 #include "lib/log.h"
 #include "lib/mem.h"
 
-/* What was asked for, in one set of options. */
-struct wants {
-    struct wanted_inputs inputs;
-    struct wanted_outputs outputs;
-};
-
 struct job {
-    const struct options *old, *new;
+    struct options *options; /* the new ones */
     struct wants *was, *is;
+    struct differences differences;
     struct steer *steer;
+    struct output_wiring wiring;
+    struct pipeline_change *change;
+    struct steered *added[ROUTE_OUTPUTS_MAX]; /* by their place among those wanted; or NULL */
     struct err *err;
 };
 
 void reload_init(struct reload *reload, const struct command_line *line, struct steer *steer,
-                 const struct options *options)
+                 struct ledger *ledger, const struct options *options)
 {
-    *reload = (struct reload){.line = *line, .steer = steer, .options = options};
+    *reload = (struct reload){.line = *line, .steer = steer, .ledger = ledger, .options = options};
 }
 
 void reload_fini(struct reload *reload)
@@ -37,84 +40,88 @@ void reload_fini(struct reload *reload)
 
 bool reload_can(const struct reload *reload)
 {
-    return reload->steer && options_string(reload->options, "config")[0] != '\0';
+    return reload->steer->turns && options_string(reload->options, "config")[0] != '\0';
 }
 
-/* --- what has changed --- */
+/* --- making it ready --- */
 
-static int fixed(struct job *j, const char *what)
+static int make_chain(void *arg, enum pipeline_leg leg, struct filter_chain **chain,
+                      struct err *err)
 {
-    return err_usage(j->err, "%s cannot be changed while refrain runs: nothing was changed", what);
+    const struct job *j = arg;
+    return wire_filters(j->options, leg, chain, err);
 }
 
-static bool same_text(const char *a, const char *b)
+/* The nth of those that were wanted. */
+static struct steered *find(const struct job *j, enum account_kind kind, size_t nth)
 {
-    return a == b || (a && b && strcmp(a, b) == 0);
+    struct steered *item = steer_next(j->steer, NULL);
+    while (item->kind != kind || item->nth != nth)
+        item = steer_next(j->steer, item);
+    return item;
 }
 
-static bool same_value(const struct job *j, const struct option_def *def)
+static int change_rules(struct job *j, size_t nth)
 {
-    if (def->type != OPTION_LIST && def->type != OPTION_INTS)
-        return strcmp(options_text(j->old, def->name), options_text(j->new, def->name)) == 0;
-    for (size_t i = 0;; i++) {
-        const char *old = options_nth(j->old, def->name, i);
-        if (!same_text(old, options_nth(j->new, def->name, i)))
-            return false;
-        if (!old)
-            return true;
+    const struct steered *item = find(j, ACCOUNT_OUTPUT, j->differences.was[nth]);
+    struct output_rules rules;
+    int r = wanted_open_rules(&rules, &j->is->outputs.wanted[nth], j->options, j->err);
+    return r < 0 ? r : pipeline_change_rules(j->change, item->account, &rules, j->err);
+}
+
+static int add_answers(struct job *j, size_t nth, struct output *out)
+{
+    struct opened_answers answers;
+    int r = wire_open_answers(&answers, &j->wiring, &j->is->outputs.wanted[nth]);
+    if (r < 0)
+        return r;
+    j->added[nth]->answers = answers.account;
+    return pipeline_change_answers(j->change, out, &answers.rules, answers.books, j->err);
+}
+
+static int add_output(struct job *j, size_t nth)
+{
+    const struct wanted *wanted = &j->is->outputs.wanted[nth];
+    struct opened_output opened = {0};
+    const struct steered *leaving = steer_leaving(j->steer, wanted);
+    if (leaving)
+        return err_failure(j->err,
+                           "%s was removed and still drains: nothing was changed; try again",
+                           leaving->name);
+    int r = wire_open_output(&opened, &j->wiring, wanted);
+    if (r < 0)
+        return r;
+    struct steered *item = j->added[nth] =
+        steer_add_output(j->steer, wanted, nth, j->is->outputs.split, opened.account);
+    item->leaves = true; /* not to be seen before all is done */
+    opened.rules.dials = &item->dials;
+    r = pipeline_change_add(j->change, opened.out, opened.account, &opened.rules, j->err);
+    if (r < 0)
+        return r;
+    steer_pause_as_all(j->steer, item);
+    return wire_wants_answers(&j->wiring, wanted->ops) ? add_answers(j, nth, opened.out) : 0;
+}
+
+static int make_change(struct job *j)
+{
+    const struct differences *d = &j->differences;
+    const struct filter_maker maker = {.make = make_chain, .arg = j};
+    int r = pipeline_change_new(&j->change, j->steer->pipe, j->err);
+    if (r == 0 && d->filters)
+        r = pipeline_change_filters(j->change, &maker, j->err);
+    for (size_t i = 0; i < j->was->outputs.n && r == 0; i++)
+        if (d->gone[i])
+            pipeline_change_remove(j->change, find(j, ACCOUNT_OUTPUT, i)->account);
+    for (size_t i = 0; i < j->is->outputs.n && r == 0; i++) {
+        if (d->was[i] == OUTPUT_IS_NEW)
+            r = add_output(j, i);
+        else if (d->rules[i])
+            r = change_rules(j, i);
     }
+    return r;
 }
 
-static bool is_of_input(const struct job *j, const char *name)
-{
-    for (size_t i = 0; i < j->was->inputs.n; i++) {
-        const struct input_ops *ops = j->was->inputs.wanted[i].ops;
-        if (strcmp(ops->option, name) == 0 || same_text(ops->suffix_option, name))
-            return true;
-    }
-    return false;
-}
-
-/* Does any rule set the Host field? The outputs over HTTP asked that when they were opened. */
-static bool sets_host(const struct options *options)
-{
-    const char *text;
-    for (size_t i = 0; (text = options_nth(options, "http-set-header", i)); i++)
-        if (span_eq_nocase(span_trim(span_of(text, strcspn(text, ":"))), span_str("Host")))
-            return true;
-    return false;
-}
-
-/* New filters would make other tokens. */
-static bool redacts_without_key(const struct options *options)
-{
-    return (options_nth(options, "redact", 0) || options_bool(options, "redact-default")) &&
-           !options_given(options, "redact-key");
-}
-
-/* All options but those of inputs and outputs, which are compared one by one. */
-static int compare_options(struct job *j, bool *filters)
-{
-    for (size_t i = 0; i < refrain_options.n_defs; i++) {
-        const struct option_def *def = &refrain_options.defs[i];
-        if ((def->flags & (OPTION_OUTPUT | OPTION_BOUND)) || is_of_input(j, def->name) ||
-            same_value(j, def))
-            continue;
-        if (!(def->flags & OPTION_LIVE))
-            return fixed(j, def->name);
-        *filters = true;
-    }
-    if (*filters && redacts_without_key(j->new))
-        return err_usage(j->err, "filters cannot be changed while refrain redacts without "
-                                 "redact-key: nothing was changed");
-    return *filters && sets_host(j->old) != sets_host(j->new) ? fixed(j, "http-set-header of Host")
-                                                              : 0;
-}
-
-static bool same_key(const struct key *a, const struct key *b)
-{
-    return a->kind == b->kind && strcmp(a->name, b->name) == 0;
-}
+/* --- taking effect --- */
 
 static bool same_ramp(const struct limit *a, const struct limit *b)
 {
@@ -124,133 +131,109 @@ static bool same_ramp(const struct limit *a, const struct limit *b)
     return same;
 }
 
-/* But for what a dial turns. */
-static bool same_limit(const struct limit *a, const struct limit *b)
-{
-    return a->rps == b->rps && a->rate_to == b->rate_to && a->ramp_ns == b->ramp_ns &&
-           a->copies == b->copies && same_key(&a->per, &b->per) && same_key(&a->by, &b->by) &&
-           same_ramp(a, b);
-}
-
-static bool same_address(const char *a, size_t a_len, const char *b, size_t b_len)
-{
-    return a_len == b_len && memcmp(a, b, a_len) == 0;
-}
-
-/* An input that replays may have other speeds, if it is of one file. */
-static int compare_input(struct job *j, const struct wanted_input *was,
-                         const struct wanted_input *is)
-{
-    size_t was_len = strcspn(was->value, "|"), is_len = strcspn(is->value, "|");
-    bool same = was->ops == is->ops && was->n == is->n &&
-                same_address(was->value, was_len, is->value, is_len) &&
-                same_limit(&was->limit, &is->limit) && (was->rps > 0) == (is->rps > 0);
-    for (size_t i = 1; i < was->n && same; i++)
-        same = same_text(options_nth(j->old, was->ops->option, was->nth + i),
-                         options_nth(j->new, is->ops->option, is->nth + i));
-    return same ? 0 : fixed(j, was->ops->option);
-}
-
-static int compare_bound(struct job *j, const struct wanted *was, const struct wanted *is)
-{
-    for (size_t i = 0; i < refrain_options.n_defs; i++) {
-        const struct option_def *def = &refrain_options.defs[i];
-        const char *old = "";
-        for (size_t k = 0; (def->flags & OPTION_BOUND) && old; k++) {
-            old = options_bound_nth(j->old, def->name, was->ops->option, was->nth, k);
-            if (!same_text(old, options_bound_nth(j->new, def->name, is->ops->option, is->nth, k)))
-                return fixed(j, def->name);
-        }
-    }
-    return 0;
-}
-
-static int compare_output(struct job *j, const struct wanted *was, const struct wanted *is)
-{
-    if (was->ops != is->ops || was->aside != is->aside ||
-        !same_address(was->value, was->address_len, is->value, is->address_len) ||
-        !same_limit(&was->limit, &is->limit))
-        return fixed(j, was->ops->option);
-    return compare_bound(j, was, is);
-}
-
-static int compare(struct job *j, bool *filters)
-{
-    int r = compare_options(j, filters);
-    if (r == 0 && j->was->inputs.n != j->is->inputs.n)
-        r = fixed(j, "the number of inputs");
-    if (r == 0 && j->was->outputs.n != j->is->outputs.n)
-        r = fixed(j, "the number of outputs");
-    for (size_t i = 0; i < j->was->inputs.n && r == 0; i++)
-        r = compare_input(j, &j->was->inputs.wanted[i], &j->is->inputs.wanted[i]);
-    for (size_t i = 0; i < j->was->outputs.n && r == 0; i++)
-        r = compare_output(j, &j->was->outputs.wanted[i], &j->is->outputs.wanted[i]);
-    return r;
-}
-
-/* --- taking effect --- */
-
 /* Dials whose limit has changed; the others stay as they were set. */
 static void turn_limit(struct steered *item, const struct limit *was, const struct limit *is)
 {
     struct dials usual, wanted;
     dials_init(&usual, was);
     dials_init(&wanted, is);
-    if (wanted.percent != usual.percent && item->ramp.n == 0)
+    if (!same_ramp(was, is)) {
+        ramp_change(&item->ramp, is);
+        atomic_store(&item->dials.percent,
+                     item->ramp.n > 0 ? ramp_percent(&item->ramp) : wanted.percent);
+    } else if (wanted.percent != usual.percent && item->ramp.n == 0) {
         atomic_store(&item->dials.percent, wanted.percent);
+    }
     if (wanted.rate != usual.rate)
         atomic_store(&item->dials.rate, wanted.rate);
     if (wanted.weight != usual.weight)
         atomic_store(&item->dials.weight, wanted.weight);
 }
 
-static void turn_speed(struct steered *item, const struct wanted_input *was,
+static void turn_input(struct steered *item, const struct wanted_input *was,
                        const struct wanted_input *is)
 {
+    turn_limit(item, &was->limit, &is->limit);
     if (is->rps > 0 && is->rps != was->rps)
         atomic_store(&item->dials.speed, is->rps / item->rps);
     else if (is->rps == 0 && is->speed > 0 && is->speed != was->speed)
         atomic_store(&item->dials.speed, is->speed / item->speed);
 }
 
-/* Inputs and outputs are steered in the order in which they were wanted. */
-static void turn_all(struct job *j)
+static void say_gone(struct steered *item, int64_t now_ns)
 {
-    struct steer *steer = j->steer;
-    size_t nth[2] = {0, 0};
-    for (size_t i = 0; i < steer->n; i++) {
-        struct steered *item = &steer->items[i];
-        size_t n = nth[item->kind]++;
-        if (item->kind == ACCOUNT_OUTPUT) {
-            turn_limit(item, &j->was->outputs.wanted[n].limit, &j->is->outputs.wanted[n].limit);
-            continue;
-        }
-        turn_limit(item, &j->was->inputs.wanted[n].limit, &j->is->inputs.wanted[n].limit);
-        turn_speed(item, &j->was->inputs.wanted[n], &j->is->inputs.wanted[n]);
-    }
-    pipeline_turn(steer->pipe);
+    item->leaves = true;
+    account_set_presence(item->account, now_ns);
+    if (item->answers)
+        account_set_presence(item->answers, now_ns);
+    log_info(NULL, "%s is removed, and drains", item->name);
 }
 
-static int make_chain(void *arg, enum pipeline_leg leg, struct filter_chain **chain,
-                      struct err *err)
+static void say_here(struct steered *item)
 {
-    const struct job *j = arg;
-    return wire_filters(j->new, leg, chain, err);
+    item->leaves = false;
+    account_set_presence(item->account, ACCOUNT_PRESENT);
+    if (item->answers)
+        account_set_presence(item->answers, ACCOUNT_PRESENT);
+    log_info(NULL, "%s is added", item->name);
+}
+
+/* Names at last: they are told apart among those that are there then. */
+static void turn_outputs(struct job *j)
+{
+    const struct wanted_outputs *was = &j->was->outputs, *is = &j->is->outputs;
+    struct steered *items[ROUTE_OUTPUTS_MAX];
+    for (size_t i = 0; i < was->n; i++)
+        items[i] = find(j, ACCOUNT_OUTPUT, i);
+    for (size_t i = 0; i < was->n; i++)
+        if (j->differences.gone[i])
+            say_gone(items[i], clock_wall_ns());
+    for (size_t i = 0; i < is->n; i++) {
+        if (j->added[i]) {
+            say_here(j->added[i]);
+            continue;
+        }
+        struct steered *item = items[j->differences.was[i]];
+        turn_limit(item, &was->wanted[j->differences.was[i]].limit, &is->wanted[i].limit);
+        steer_change_output(j->steer, item, &is->wanted[i], i, is->split);
+    }
+    steer_name_all(j->steer);
+}
+
+static void turn_all(struct job *j)
+{
+    for (size_t i = 0; i < j->was->inputs.n; i++)
+        turn_input(find(j, ACCOUNT_INPUT, i), &j->was->inputs.wanted[i], &j->is->inputs.wanted[i]);
+    turn_outputs(j);
+    pipeline_turn(j->steer->pipe);
+    j->steer->changes++;
+}
+
+static int read_wants(struct job *j)
+{
+    int r = wire_read(&j->was->inputs, &j->was->outputs, j->was->options, j->err);
+    if (r == 0)
+        r = wire_check(j->options, j->err);
+#if HAVE_HTTP
+    if (r == 0)
+        r = wire_check_self(j->options, j->err);
+#endif
+    return r == 0 ? wire_read(&j->is->inputs, &j->is->outputs, j->options, j->err) : r;
 }
 
 static int apply(struct job *j)
 {
-    bool filters = false;
-    int r = wire_read(&j->was->inputs, &j->was->outputs, j->old, j->err);
+    int r = read_wants(j);
     if (r == 0)
-        r = wire_check(j->new, j->err);
+        r = reload_compare(&j->differences, j->was, j->is, j->err);
     if (r == 0)
-        r = wire_read(&j->is->inputs, &j->is->outputs, j->new, j->err);
+        r = make_change(j);
     if (r == 0)
-        r = compare(j, &filters);
-    const struct filter_maker maker = {.make = make_chain, .arg = j};
-    if (r == 0 && filters)
-        r = pipeline_change_filters(j->steer->pipe, &maker, j->err);
+        r = pipeline_change_apply(j->change, j->err);
+    for (size_t i = 0; i < ROUTE_OUTPUTS_MAX && r < 0; i++)
+        if (j->added[i])
+            j->added[i]->used = false;
+    pipeline_change_free(j->change);
     if (r == 0)
         turn_all(j);
     return r;
@@ -265,13 +248,25 @@ int reload_run(struct reload *reload, struct err *err)
     if (r < 0)
         return r;
     struct wants *wants = mem_zalloc(MEM_OTHER, 2 * sizeof(*wants));
-    struct job job = {.old = reload->options,
-                      .new = options,
-                      .was = wants,
-                      .is = wants + 1,
-                      .steer = reload->steer,
-                      .err = err};
-    r = wants ? apply(&job) : err_sys(err, ENOMEM, "reload");
+    struct job *job = mem_zalloc(MEM_OTHER, sizeof(*job));
+    if (wants && job) {
+        wants[0].options = reload->options;
+        wants[1].options = options;
+        *job = (struct job){.options = options,
+                            .was = &wants[0],
+                            .is = &wants[1],
+                            .steer = reload->steer,
+                            .wiring = {.options = options,
+                                       .outputs = &wants[1].outputs,
+                                       .ledger = reload->ledger,
+                                       .lent = options,
+                                       .err = err},
+                            .err = err};
+    }
+    metrics_hold(reload->metrics);
+    r = wants && job ? apply(job) : err_sys(err, ENOMEM, "reload");
+    metrics_release(reload->metrics);
+    mem_free(job);
     mem_free(wants);
     if (r < 0) {
         options_free(options);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* --config read again while it runs: all of it takes effect, or nothing and why. What can change is
- * the limits of inputs and outputs (percentages, rates, weights, speeds) and the filters for all
- * outputs; what else has changed is told by name. Main thread. */
+ * which outputs there are, and all that is bound to one; the limits of inputs; the filters for all
+ * outputs. What else has changed is told by name. Main thread. */
 #pragma once
 
+#include "cmd/metrics.h"
 #include "cmd/steer.h"
 
 struct command_line {
@@ -13,13 +14,15 @@ struct command_line {
 
 struct reload {
     struct command_line line; /* as it was started */
-    struct steer *steer; /* borrowed */
+    struct steer *steer; /* borrowed, as is the ledger */
+    struct ledger *ledger;
+    struct metrics *metrics; /* that look at what changes; NULL: none */
     const struct options *options; /* as of the last time; at first borrowed */
     struct options *own; /* the same, when it was read by reload_run(); else NULL */
 };
 
 void reload_init(struct reload *reload, const struct command_line *line, struct steer *steer,
-                 const struct options *options);
+                 struct ledger *ledger, const struct options *options);
 void reload_fini(struct reload *reload);
 
 /* Is there a file to be read again? */

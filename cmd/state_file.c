@@ -39,9 +39,9 @@ static json_t *json_item(const struct steered *item)
 static json_t *json_state(const struct steer *steer)
 {
     struct object items = object_new(), state = object_new();
-    for (size_t i = 0; i < steer->n; i++)
-        if (steer->items[i].ramp.n > 0 || (steer->items[i].paused & REMEMBERED))
-            put(&items, steer->items[i].name, json_item(&steer->items[i]));
+    for (const struct steered *item = steer_next(steer, NULL); item; item = steer_next(steer, item))
+        if (item->ramp.n > 0 || (item->paused & REMEMBERED))
+            put(&items, item->name, json_item(item));
     put_integer(&state, "version", VERSION);
     put(&state, "items", items.json);
     return state.json;
@@ -126,10 +126,10 @@ int state_file_read(const char *path, struct steer *steer, struct err *err)
     int r = 0;
     json_t *state = load(path, &r, err);
     const json_t *items = json_object_get(state, "items");
-    for (size_t i = 0; i < steer->n; i++) {
-        const json_t *item = json_object_get(items, steer->items[i].name);
-        if (json_is_object(item))
-            read_item(steer, &steer->items[i], item);
+    for (struct steered *item = steer_next(steer, NULL); item; item = steer_next(steer, item)) {
+        const json_t *written = json_object_get(items, item->name);
+        if (json_is_object(written))
+            read_item(steer, item, written);
     }
     json_decref(state);
     return r;

@@ -75,9 +75,26 @@ static json_t *json_item(const struct steered *item)
 static json_t *json_items(const struct steer *steer, enum account_kind kind)
 {
     json_t *list = json_array();
-    for (size_t i = 0; i < steer->n; i++)
-        if (steer->items[i].kind == kind)
-            append(&list, json_item(&steer->items[i]));
+    for (struct steered *item = steer_next(steer, NULL); item; item = steer_next(steer, item))
+        if (item->kind == kind)
+            append(&list, json_item(item));
+    return list;
+}
+
+/* Outputs that were removed, and drain what they have. */
+static json_t *json_leaving(const struct steer *steer)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < STEERED_MAX; i++) {
+        const struct steered *item = &steer->items[i];
+        if (!item->used || !item->leaves)
+            continue;
+        struct object o = object_new();
+        put_text(&o, "name", item->name);
+        put_text(&o, "account", account_name(item->account));
+        put(&o, "books", json_account(item->account, item->kind).json);
+        append(&list, o.json);
+    }
     return list;
 }
 
@@ -109,4 +126,5 @@ void status_put(struct object *o, const struct steer *steer, const struct option
     put(o, "limits", json_limits(options, shed));
     put(o, "inputs", json_items(steer, ACCOUNT_INPUT));
     put(o, "outputs", json_items(steer, ACCOUNT_OUTPUT));
+    put(o, "leaving", json_leaving(steer));
 }

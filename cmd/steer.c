@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/hash.h"
 #include "lib/log.h"
 #include "lib/units.h"
 
@@ -56,73 +57,158 @@ static void set_name(struct steered *item, struct span name)
     item->name[n] = '\0';
 }
 
+/* By one before it, or by --to-name. */
 static bool is_taken(const struct steer *steer, const struct steered *item, const char *name)
 {
-    for (size_t i = 0; i < steer->n; i++)
-        if (&steer->items[i] != item && strcmp(steer->items[i].name, name) == 0)
+    for (const struct steered *one = steer_next(steer, NULL); one; one = steer_next(steer, one))
+        if ((one < item || (one > item && one->given)) && strcmp(one->name, name) == 0)
             return true;
     return false;
 }
 
 void steer_name_all(struct steer *steer)
 {
-    for (size_t i = 0; i < steer->n; i++) {
-        struct steered *item = &steer->items[i];
+    for (struct steered *item = steer_next(steer, NULL); item; item = steer_next(steer, item)) {
         size_t len = strlen(item->name);
         for (unsigned n = 2; !item->given && is_taken(steer, item, item->name); n++)
             snprintf(item->name + len, sizeof(item->name) - len, "#%u", n);
     }
 }
 
-struct dials *steer_add_input(struct steer *steer, const struct wanted_input *wanted,
+static struct steered *new_item(struct steer *steer)
+{
+    size_t i = 0;
+    while (steer->items[i].used)
+        i++;
+    assert(i < STEERED_MAX); /* the pipeline takes no more */
+    steer->items[i] = (struct steered){.used = true};
+    return &steer->items[i];
+}
+
+struct dials *steer_add_input(struct steer *steer, const struct wanted_input *wanted, size_t nth,
                               struct account *account)
 {
     size_t len;
     struct limit limit;
     struct err ignored; /* it was read before */
-    struct steered *item = &steer->items[steer->n++];
-    *item = (struct steered){
-        .kind = ACCOUNT_INPUT,
-        .account = account,
-        .speed = wanted->speed,
-        .rps = wanted->rps,
-    };
+    struct steered *item = new_item(steer);
+    item->kind = ACCOUNT_INPUT;
+    item->nth = nth;
+    item->account = account;
+    item->speed = wanted->speed;
+    item->rps = wanted->rps;
     if (limit_parse(wanted->ops->option, wanted->value, &len, &limit, &ignored) < 0)
         len = strlen(wanted->value);
     set_name(item, derived(wanted->ops->option, wanted->value, len));
     return &item->dials;
 }
 
-struct dials *steer_add_output(struct steer *steer, const struct wanted *wanted, bool split,
-                               struct account *account)
+static uint64_t target_of(const struct wanted *wanted)
 {
-    struct steered *item = &steer->items[steer->n++];
-    *item = (struct steered){
-        .kind = ACCOUNT_OUTPUT,
-        .account = account,
-        .output = wanted->ops,
-        .given = wanted->name[0] != '\0',
-        .in_split = split && !wanted->aside,
-        .guard = wanted->guard,
-    };
-    ramp_init(&item->ramp, &wanted->limit);
-    set_name(item, item->given ? span_str(wanted->name)
-                               : derived(wanted->ops->option, wanted->value, wanted->address_len));
-    return &item->dials;
+    const char *option = wanted->ops->option;
+    return hash64(wanted->value, wanted->address_len, hash64(option, strlen(option), 0));
 }
 
-void steer_set_device(struct steer *steer, const char *device)
+struct steered *steer_add_output(struct steer *steer, const struct wanted *wanted, size_t nth,
+                                 bool split, struct account *account)
 {
-    struct steered *item = &steer->items[steer->n - 1];
+    struct steered *item = new_item(steer);
+    item->kind = ACCOUNT_OUTPUT;
+    item->account = account;
+    item->output = wanted->ops;
+    item->books = account_page(account);
+    item->target = target_of(wanted);
+    ramp_init(&item->ramp, &wanted->limit);
+    steer_change_output(steer, item, wanted, nth, split);
+    return item;
+}
+
+static bool same_guard(const struct guard *a, const struct guard *b)
+{
+    bool same = a->n == b->n && a->window_ns == b->window_ns;
+    for (size_t i = 0; i < a->n && same; i++)
+        same = strcmp(a->assertions[i].text, b->assertions[i].text) == 0;
+    return same;
+}
+
+void steer_change_output(struct steer *steer, struct steered *item, const struct wanted *wanted,
+                         size_t nth, bool split)
+{
+    item->nth = nth;
+    item->given = wanted->name[0] != '\0';
+    item->in_split = split && !wanted->aside;
+    if (item->guarded == 0 || !same_guard(&item->guard, &wanted->guard)) {
+        item->guard = wanted->guard;
+        item->guarded = ++steer->guards;
+    }
+    set_name(item, item->given ? span_str(wanted->name)
+                               : derived(wanted->ops->option, wanted->value, wanted->address_len));
+}
+
+void steer_pause_as_all(struct steer *steer, struct steered *item)
+{
+    unsigned paused = ~0U;
+    bool any = false;
+    for (const struct steered *one = steer_next(steer, NULL); one; one = steer_next(steer, one)) {
+        if (one->kind != ACCOUNT_OUTPUT || one == item)
+            continue;
+        any = true;
+        paused &= one->paused;
+    }
+    item->paused = any ? paused & (PAUSED_BY_HAND | PAUSED_BY_FILE) : 0;
+    atomic_store(&item->dials.paused, item->paused != 0);
+}
+
+struct steered *steer_leaving(const struct steer *steer, const struct wanted *wanted)
+{
+    uint64_t target = target_of(wanted);
+    for (size_t i = 0; i < STEERED_MAX; i++)
+        if (steer->items[i].used && steer->items[i].leaves && steer->items[i].target == target)
+            return (struct steered *)&steer->items[i];
+    return NULL;
+}
+
+bool steer_has_leaving(const struct steer *steer)
+{
+    for (size_t i = 0; i < STEERED_MAX; i++)
+        if (steer->items[i].used && steer->items[i].leaves)
+            return true;
+    return false;
+}
+
+void steer_forget_gone(struct steer *steer)
+{
+    for (size_t i = 0; i < STEERED_MAX; i++) {
+        struct steered *item = &steer->items[i];
+        if (!item->used || !item->leaves || pipeline_has_output(steer->pipe, item->account))
+            continue;
+        log_info(NULL, "%s has drained and is closed", item->name);
+        item->used = false;
+    }
+}
+
+struct steered *steer_next(const struct steer *steer, const struct steered *item)
+{
+    for (size_t i = item ? (size_t)(item - steer->items) + 1 : 0; i < STEERED_MAX; i++)
+        if (steer->items[i].used && !steer->items[i].leaves)
+            return (struct steered *)&steer->items[i];
+    return NULL;
+}
+
+void steer_set_device(struct steer *steer, const struct account *account, const char *device)
+{
+    struct steered *item = steer_next(steer, NULL);
+    while (item->account != account)
+        item = steer_next(steer, item);
     item->captures = true;
     snprintf(item->device, sizeof(item->device), "%s", device);
 }
 
 struct steered *steer_find(struct steer *steer, const char *name)
 {
-    for (size_t i = 0; i < steer->n; i++)
-        if (strcmp(steer->items[i].name, name) == 0)
-            return &steer->items[i];
+    for (struct steered *item = steer_next(steer, NULL); item; item = steer_next(steer, item))
+        if (strcmp(item->name, name) == 0)
+            return item;
     return NULL;
 }
 
@@ -259,17 +345,16 @@ static void apply_pause(struct steered *item, unsigned paused)
 
 void steer_pause(struct steer *steer, struct steered *item, enum pause_reason reason)
 {
-    for (size_t i = 0; i < steer->n; i++)
-        if (item ? &steer->items[i] == item : steer->items[i].kind == ACCOUNT_OUTPUT)
-            apply_pause(&steer->items[i], steer->items[i].paused | reason);
+    for (struct steered *one = steer_next(steer, NULL); one; one = steer_next(steer, one))
+        if (item ? one == item : one->kind == ACCOUNT_OUTPUT)
+            apply_pause(one, one->paused | reason);
     pipeline_turn(steer->pipe);
     steer->changes++;
 }
 
 void steer_resume(struct steer *steer, struct steered *item, unsigned reasons)
 {
-    for (size_t i = 0; i < steer->n; i++) {
-        struct steered *one = &steer->items[i];
+    for (struct steered *one = steer_next(steer, NULL); one; one = steer_next(steer, one)) {
         if (item && one != item)
             continue;
         if ((reasons & PAUSED_BY_GUARD) && one->ramp.held) {

@@ -28,16 +28,23 @@ const char *pause_reason_text(enum pause_reason reason);
 
 /* One input or output. All pointers are borrowed. */
 struct steered {
+    bool used; /* else the place is free */
+    bool leaves; /* an output that was removed, and drains: it has no name any more */
     enum account_kind kind;
+    size_t nth; /* of the wanted ones of its kind */
+    uint64_t target; /* of an output: a hash of its option and address */
     char name[STEER_NAME_MAX]; /* printable, without spaces; no two are the same */
     bool given; /* by --to-name */
     struct account *account;
+    struct books *books; /* of an output: the main thread's page of its account; NULL: no memory */
     const struct output_ops *output; /* NULL: it is an input */
     bool captures; /* packets, from: */
     char device[STEER_DEVICE_MAX];
+    struct account *answers; /* of an output that was added later, and is asked for them; or NULL */
     struct dials dials; /* the pipeline's threads read them */
     unsigned paused; /* enum pause_reason */
     bool in_split; /* it has a weight */
+    unsigned guarded; /* another number is another guard */
     struct guard guard; /* n is 0: nothing guards it */
     struct ramp ramp;
     char why[STEER_WHY_MAX]; /* the ramp is held, or the guard has paused it; "": neither */
@@ -49,18 +56,32 @@ struct steer {
     struct pipeline *pipe;
     bool turns; /* something may be turned while it runs; else all this is for names */
     unsigned changes; /* of what a restart is to remember */
-    size_t n;
+    unsigned guards; /* so far */
     struct steered items[STEERED_MAX];
 };
 
+/* The one behind it, or the first; NULL: there is none. Those that leave are passed over. */
+struct steered *steer_next(const struct steer *steer, const struct steered *item);
+
 /* Return what the pipeline is given to be turned by. They are given names with steer_name_all(),
  * once all are there. */
-struct dials *steer_add_input(struct steer *steer, const struct wanted_input *wanted,
+struct dials *steer_add_input(struct steer *steer, const struct wanted_input *wanted, size_t nth,
                               struct account *account);
-struct dials *steer_add_output(struct steer *steer, const struct wanted *wanted, bool split,
-                               struct account *account);
-/* The input that was added last captures there. */
-void steer_set_device(struct steer *steer, const char *device);
+struct steered *steer_add_output(struct steer *steer, const struct wanted *wanted, size_t nth,
+                                 bool split, struct account *account);
+/* Takes over what was wanted of it anew: name, guard, ramp, split; dials as they are. */
+void steer_change_output(struct steer *steer, struct steered *item, const struct wanted *wanted,
+                         size_t nth, bool split);
+/* The input of that account captures there. */
+void steer_set_device(struct steer *steer, const struct account *account, const char *device);
+/* What pauses all other outputs pauses this one, too. */
+void steer_pause_as_all(struct steer *steer, struct steered *item);
+/* The output of that address that was removed and still drains; NULL: none. */
+struct steered *steer_leaving(const struct steer *steer, const struct wanted *wanted);
+/* Is there any? */
+bool steer_has_leaving(const struct steer *steer);
+/* Forgets those that the pipeline has closed. */
+void steer_forget_gone(struct steer *steer);
 /* --to-name, or a name made from the address: a file's, a URL's host, or the address itself. */
 void steer_name_all(struct steer *steer);
 

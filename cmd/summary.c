@@ -122,9 +122,19 @@ static const struct term connections[] = {
     {BOOK_STRANGERS, "of strangers"},
 };
 
+static void print_name(FILE *f, const struct account *a)
+{
+    char text[MOMENT_MAX];
+    int64_t removed_ns = account_presence(a);
+    if (removed_ns > 0)
+        fprintf(f, "%s (removed at %s)\n", account_name(a), moment_text(text, removed_ns));
+    else
+        fprintf(f, "%s\n", account_name(a));
+}
+
 static void print_input(FILE *f, const struct account *a)
 {
-    fprintf(f, "%s\n", account_name(a));
+    print_name(f, a);
     print_list(f, a, "  ", packets, ARRAY_LEN(packets));
     if (account_sum(a, BOOK_PACKETS) > 0) {
         print_law(f, a, requests, ARRAY_LEN(requests));
@@ -207,7 +217,7 @@ static void print_output(FILE *f, const struct account *a)
         {BOOK_HTTP_CONNECTIONS, "connections opened"},
         {BOOK_ANSWER_BYTES, "bytes not kept"},
     };
-    fprintf(f, "%s\n", account_name(a));
+    print_name(f, a);
     print_law(f, a, messages, ARRAY_LEN(messages));
     uint64_t open = account_open(a);
     if (open > 0)

@@ -11,6 +11,7 @@
 #include "cmd/wanted_inputs.h"
 #include "cmd/wire_check.h"
 #include "cmd/wire_compare.h"
+#include "cmd/wire_outputs.h"
 #include "cmd/wire_self.h"
 #include "config.h"
 #include "lib/limit.h"
@@ -67,9 +68,9 @@ static int open_worker(struct wiring *w, const struct wanted_input *wanted, stru
     return 0;
 }
 
-static int open_workers(struct wiring *w, const struct wanted_input *wanted,
-                        const char *const *values)
+static int open_workers(struct wiring *w, size_t nth, const char *const *values)
 {
+    const struct wanted_input *wanted = &w->wanted_inputs.wanted[nth];
     char name[LABEL_MAX];
     wanted_label(name, sizeof(name), wanted->ops->option, values[0]);
     struct account *account = ledger_account(w->ledger, ACCOUNT_INPUT, name);
@@ -84,19 +85,20 @@ static int open_workers(struct wiring *w, const struct wanted_input *wanted,
         .stop_fd = pipeline_stop_fd(w->pipe),
     };
     args.n_workers = wanted->ops->workers ? wanted->ops->workers(&args) : 1;
-    struct dials *dials = steer_add_input(w->steer, wanted, account);
+    struct dials *dials = steer_add_input(w->steer, wanted, nth, account);
     int r = 0;
     for (args.worker = 0; args.worker < args.n_workers && r == 0; args.worker++)
         r = open_worker(w, wanted, account, dials, &args);
     if (r == 0 && args.first->device)
-        steer_set_device(w->steer, args.first->device);
+        steer_set_device(w->steer, account, args.first->device);
     return r;
 }
 
 /* The values of a merged input go to it as they are; of the others the address, without its limit.
  */
-static int open_input(struct wiring *w, const struct wanted_input *wanted)
+static int open_input(struct wiring *w, size_t nth)
 {
+    const struct wanted_input *wanted = &w->wanted_inputs.wanted[nth];
     const char *option = wanted->ops->option;
     char *address = mem_strdup(MEM_OTHER, wanted->value);
     const char **values = mem_zalloc(MEM_OTHER, wanted->n * sizeof(*values));
@@ -108,7 +110,7 @@ static int open_input(struct wiring *w, const struct wanted_input *wanted)
         for (size_t i = 0; i < wanted->n; i++)
             values[i] = options_nth(w->options, option, wanted->nth + i);
         values[0] = address;
-        r = open_workers(w, wanted, values);
+        r = open_workers(w, nth, values);
     }
     mem_free(address);
     mem_free(values);
@@ -119,106 +121,54 @@ static int open_inputs(struct wiring *w)
 {
     int r = 0;
     for (size_t i = 0; i < w->wanted_inputs.n && r == 0; i++)
-        r = open_input(w, &w->wanted_inputs.wanted[i]);
+        r = open_input(w, i);
     return r;
 }
 
-/* Opens an output and gives it to the pipeline. */
-static int open_output(struct wiring *w, size_t nth)
+static int open_output(const struct output_wiring *ow, struct wiring *w, size_t nth)
 {
     const struct wanted *wanted = &w->outputs.wanted[nth];
-    char label[LABEL_MAX];
-    struct output_rules rules;
-    char *address;
-    wanted_label(label, sizeof(label), wanted->ops->option, wanted->value);
-    struct account *account = ledger_account(w->ledger, ACCOUNT_OUTPUT, label);
-    struct output_args args = {.options = w->options, .account = account};
-    args.books = account ? account_page(account) : NULL;
-    if (!args.books)
-        return err_sys(w->err, ENOMEM, "%s", label);
-    args.latency = account_latency(account);
-    if (wanted->ops->exchanges && options_nth(w->options, "report", 0) &&
-        account_track_exchanges(account) < 0)
-        return err_sys(w->err, ENOMEM, "%s", label);
-    args.exchanges = account_exchanges(account);
-    int r = wanted_open_rules(&rules, wanted, w->options, w->err);
+    struct opened_output opened = {0};
+    int r = wire_open_output(&opened, ow, wanted);
     if (r < 0)
         return r;
-    rules.dials = steer_add_output(w->steer, wanted, w->outputs.split, account);
-    struct output *out = NULL;
-    args.bound = rules.options;
-    address = mem_strdup(MEM_OTHER, wanted->value);
-    if (!address) {
-        r = err_sys(w->err, ENOMEM, "%s", label);
-    } else {
-        address[wanted->address_len] = '\0';
-        args.address = address;
-        r = wanted->ops->open(&out, &args, w->err);
-    }
-    mem_free(address);
-    w->opened[nth] = out;
-    if (r == 0)
-        return pipeline_add_output(w->pipe, out, account, &rules, w->err);
-    filter_chain_free(rules.rewriters);
-    options_free(rules.options);
-    return r;
+    opened.rules.dials =
+        &steer_add_output(w->steer, wanted, nth, w->outputs.split, opened.account)->dials;
+    w->opened[nth] = opened.out;
+    return pipeline_add_output(w->pipe, opened.out, opened.account, &opened.rules, w->err);
 }
 
-/* Who wants its answers: those that look at all of them, and those that look at their heads. */
-static bool wants_bodies(const struct wiring *w, const struct output_ops *ops)
+static int track_answers(const struct output_wiring *ow, struct wiring *w, size_t nth)
 {
-    return ops->answers &&
-           ((w->comparing.out && ops->exchanges) || options_bool(w->options, ops->answers));
-}
-
-static bool wants_documents(const struct wiring *w, const struct output_ops *ops)
-{
-    bool wants = false;
-    for (size_t i = 0; i < w->outputs.n; i++)
-        wants |= w->outputs.wanted[i].ops->documents;
-    return wants && ops->exchanges;
-}
-
-/* What is answered is redacted and decoded as what was recorded. */
-static int track_answers(struct wiring *w, const struct wanted *wanted, struct output *out)
-{
-    const struct output_ops *ops = wanted->ops;
-    char label[LABEL_MAX];
-    assert(out);
-    wanted_label(label, sizeof(label), "answers", wanted->value);
-    struct account *account = ledger_account(w->ledger, ACCOUNT_INPUT, label);
-    struct books *books = account ? account_page(account) : NULL;
-    struct answer_rules rules = {
-        .to_all = !ops->baseline && options_bool(w->options, ops->answers),
-        .max_len = wants_bodies(w, ops) ? options_size(w->options, ops->answer_max) : HTTP_MAX_HEAD,
-    };
-    if (!books)
-        return err_sys(w->err, ENOMEM, "%s", label);
-    const struct filter_ops *filters[REGISTRY_FILTERS_MAX];
-    unsigned stages = 1U << FILTER_REDACT | (wants_bodies(w, ops) ? 1U << FILTER_DECODE : 0);
-    size_t n = registry_filters_of(stages, filters);
-    int r = filter_chain_new(&rules.chain, filters, n, w->options, w->err);
+    const struct wanted *wanted = &w->outputs.wanted[nth];
+    struct opened_answers answers;
+    int r = wire_open_answers(&answers, ow, wanted);
     if (r < 0)
         return r;
-    if (rules.chain)
-        filter_chain_count(rules.chain, books);
-    r = pipeline_track_answers(w->pipe, out, &rules, books, w->err);
-    if (r == 0 && ops->baseline)
-        compare_set_baseline(w->comparing.out, out->number);
+    r = pipeline_track_answers(w->pipe, w->opened[nth], &answers.rules, answers.books, w->err);
+    if (r == 0 && wanted->ops->baseline)
+        compare_set_baseline(w->comparing.out, w->opened[nth]->number);
     return r;
 }
 
 static int open_outputs(struct wiring *w)
 {
     struct wanted_outputs *all = &w->outputs;
+    const struct output_wiring ow = {
+        .options = w->options,
+        .outputs = all,
+        .ledger = w->ledger,
+        .compares = wire_compare_wanted(w->options, all),
+        .err = w->err,
+    };
     int r = 0;
     for (size_t i = 0; i < all->n && r == 0; i++)
-        r = open_output(w, i);
-    if (r == 0 && wire_compare_wanted(w->options, all))
+        r = open_output(&ow, w, i);
+    if (r == 0 && ow.compares)
         r = wire_compare(&w->comparing, w->pipe, w->ledger, w->options, all, w->err);
     for (size_t i = 0; i < all->n && r == 0; i++)
-        if (wants_bodies(w, all->wanted[i].ops) || wants_documents(w, all->wanted[i].ops))
-            r = track_answers(w, &all->wanted[i], w->opened[i]);
+        if (wire_wants_answers(&ow, all->wanted[i].ops))
+            r = track_answers(&ow, w, i);
     return r;
 }
 

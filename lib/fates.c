@@ -66,6 +66,14 @@ void fates_put(struct fates *fates, struct span id, uint64_t fate)
     *place = (struct entry){.hash = h, .born = fates->puts++, .fate = fate};
 }
 
+void fates_replace(struct fates *fates, uint64_t mask, uint64_t fate)
+{
+    for (size_t i = 0; i < (fates->mask + 1) * WAYS; i++) {
+        struct entry *entry = &fates->entries[i];
+        entry->fate = (entry->fate & ~mask) | fate;
+    }
+}
+
 uint64_t fates_get(const struct fates *fates, struct span id)
 {
     uint64_t h = id_hash(fates, id);

@@ -16,4 +16,6 @@ MUST_CHECK int fates_new(struct fates **fatesp, size_t slots);
 void fates_free(struct fates *fates);
 /* fate is not FATE_UNKNOWN; replaces an older entry of the same id. */
 void fates_put(struct fates *fates, struct span id, uint64_t fate);
+/* The bits of mask in all entries become those of fate. Costs a look at the whole table. */
+void fates_replace(struct fates *fates, uint64_t mask, uint64_t fate);
 uint64_t fates_get(const struct fates *fates, struct span id);

@@ -43,6 +43,7 @@ static const enum book responses[] = {
 struct page {
     struct books books;
     struct page *next;
+    bool is_free; /* main thread */
 };
 
 struct recorded {
@@ -53,17 +54,18 @@ struct recorded {
 struct account {
     enum account_kind kind;
     char *name;
-    struct page *pages;
+    atomic_int_fast64_t presence;
+    _Atomic(struct page *) pages; /* new ones in front, while others are read */
     struct histogram *lateness, *latency;
     struct pace *pace;
     struct playing *playing;
     struct recorded *recorded; /* NULL: nobody asked */
     struct exchange_stats *exchanges; /* NULL: not tracked */
-    struct account *next;
+    _Atomic(struct account *) next;
 };
 
 struct ledger {
-    struct account *first, **last;
+    _Atomic(struct account *) first, *last; /* new ones at the end, while others are read */
 };
 
 const char *book_name(enum book book)
@@ -94,9 +96,8 @@ int ledger_new(struct ledger **ledgerp)
 
 static void account_free(struct account *account)
 {
-    while (account->pages) {
-        struct page *page = account->pages;
-        account->pages = page->next;
+    for (struct page *page = atomic_load(&account->pages), *next; page; page = next) {
+        next = page->next;
         free(page);
     }
     while (account->recorded) {
@@ -117,9 +118,8 @@ void ledger_free(struct ledger *ledger)
 {
     if (!ledger)
         return;
-    while (ledger->first) {
-        struct account *account = ledger->first;
-        ledger->first = account->next;
+    for (struct account *account = atomic_load(&ledger->first), *next; account; account = next) {
+        next = atomic_load(&account->next);
         account_free(account);
     }
     mem_free(ledger);
@@ -141,27 +141,85 @@ struct account *ledger_account(struct ledger *ledger, enum account_kind kind, co
         account_free(account);
         return NULL;
     }
-    *ledger->last = account;
+    atomic_store(ledger->last, account);
     ledger->last = &account->next;
     return account;
 }
 
 struct books *account_page(struct account *account)
 {
+    for (struct page *page = atomic_load(&account->pages); page; page = page->next)
+        if (page->is_free) {
+            page->is_free = false;
+            return &page->books;
+        }
     /* not mem_alloc: a page begins on a cache line of its own, so that no two threads write one */
     struct page *page = aligned_alloc(_Alignof(struct page), sizeof(*page));
     if (!page)
         return NULL;
     memset(page, 0, sizeof(*page));
-    page->next = account->pages;
-    account->pages = page;
+    page->next = atomic_load(&account->pages);
+    atomic_store(&account->pages, page);
     return &page->books;
+}
+
+void books_hand_back(struct books *books)
+{
+    if (books)
+        container_of(books, struct page, books)->is_free = true;
+}
+
+void account_hand_back(struct account *account)
+{
+    for (struct page *page = atomic_load(&account->pages); page; page = page->next)
+        page->is_free = true;
+}
+
+/* It had pages, and nobody has one now. */
+static bool is_idle(const struct account *account)
+{
+    const struct page *pages = atomic_load(&account->pages);
+    for (const struct page *page = pages; page; page = page->next)
+        if (!page->is_free)
+            return false;
+    return pages != NULL;
+}
+
+static struct account *find_idle(const struct ledger *ledger, enum account_kind kind,
+                                 const char *name)
+{
+    for (struct account *a = atomic_load(&ledger->first); a; a = atomic_load(&a->next))
+        if (a->kind == kind && strcmp(a->name, name) == 0 && is_idle(a))
+            return a;
+    return NULL;
+}
+
+struct account *ledger_account_again(struct ledger *ledger, enum account_kind kind,
+                                     const char *name)
+{
+    struct account *account = find_idle(ledger, kind, name);
+    if (account)
+        return account;
+    account = ledger_account(ledger, kind, name);
+    if (account)
+        account_set_presence(account, ACCOUNT_PREPARED);
+    return account;
+}
+
+void account_set_presence(struct account *account, int64_t presence)
+{
+    atomic_store(&account->presence, presence);
+}
+
+int64_t account_presence(const struct account *account)
+{
+    return atomic_load(&account->presence);
 }
 
 uint64_t account_sum(const struct account *account, enum book book)
 {
     uint64_t sum = 0;
-    for (const struct page *page = account->pages; page; page = page->next)
+    for (const struct page *page = atomic_load(&account->pages); page; page = page->next)
         sum += book_get(&page->books, book);
     return sum;
 }
@@ -169,7 +227,7 @@ uint64_t account_sum(const struct account *account, enum book book)
 uint64_t ledger_sum(const struct ledger *ledger, enum account_kind kind, enum book book)
 {
     uint64_t sum = 0;
-    for (const struct account *a = ledger->first; a; a = a->next)
+    for (const struct account *a = atomic_load(&ledger->first); a; a = atomic_load(&a->next))
         if (a->kind == kind)
             sum += account_sum(a, book);
     return sum;
@@ -177,8 +235,8 @@ uint64_t ledger_sum(const struct ledger *ledger, enum account_kind kind, enum bo
 
 const struct account *ledger_nth(const struct ledger *ledger, enum account_kind kind, size_t n)
 {
-    for (const struct account *a = ledger->first; a; a = a->next)
-        if (a->kind == kind && n-- == 0)
+    for (const struct account *a = atomic_load(&ledger->first); a; a = atomic_load(&a->next))
+        if (a->kind == kind && account_presence(a) != ACCOUNT_PREPARED && n-- == 0)
             return a;
     return NULL;
 }
@@ -267,7 +325,7 @@ int64_t account_reassembly_gap(const struct account *input)
 
 bool ledger_balances(const struct ledger *ledger, char *text, size_t size)
 {
-    for (const struct account *a = ledger->first; a; a = a->next) {
+    for (const struct account *a = atomic_load(&ledger->first); a; a = atomic_load(&a->next)) {
         int64_t gap = a->kind == ACCOUNT_OUTPUT ? output_gap(a) : account_reassembly_gap(a);
         if (gap == 0)
             continue;

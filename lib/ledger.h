@@ -70,10 +70,24 @@ MUST_CHECK int ledger_new(struct ledger **ledgerp);
 void ledger_free(struct ledger *ledger);
 
 /* name ("output-http http://…") is copied. The account lives as long as the ledger. NULL: no
- * memory. Main thread, before threads start. */
+ * memory. Main thread. */
 struct account *ledger_account(struct ledger *ledger, enum account_kind kind, const char *name);
-/* A new page of that account, all zero. NULL: no memory. Main thread, before threads start. */
+/* A page of that account: a new one, all zero, or one that was handed back. NULL: no memory. Main
+ * thread. */
 struct books *account_page(struct account *account);
+/* Nobody writes that page, or any of that account, any more: they are given out again, with what
+ * stands in them. Main thread. NULL is fine for a page. */
+void books_hand_back(struct books *page);
+void account_hand_back(struct account *account);
+/* While threads run: the account of that name whose pages were all handed back, or a new one, which
+ * is ACCOUNT_PREPARED. Counters go on from where they were. NULL: no memory. Main thread. */
+struct account *ledger_account_again(struct ledger *ledger, enum account_kind kind,
+                                     const char *name);
+/* Is what it is of there? Or else since when not, in ns since 1970. */
+#define ACCOUNT_PRESENT 0
+#define ACCOUNT_PREPARED (-1) /* not yet: ledger_nth() passes it over */
+void account_set_presence(struct account *account, int64_t presence); /* main thread */
+int64_t account_presence(const struct account *account);
 
 /* Any thread. */
 uint64_t account_sum(const struct account *account, enum book book);

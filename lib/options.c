@@ -400,10 +400,20 @@ int options_new(struct options **optionsp, const struct option_table *table)
     return 0;
 }
 
+struct options *options_ref(struct options *options)
+{
+    options->more_refs++;
+    return options;
+}
+
 void options_free(struct options *options)
 {
     if (!options)
         return;
+    if (options->more_refs > 0) {
+        options->more_refs--;
+        return;
+    }
     for (size_t i = 0; i < options->table->n_defs; i++)
         value_clear(&options->values[i]);
     mem_free(options);

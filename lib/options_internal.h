@@ -23,6 +23,7 @@ struct value {
 
 struct options {
     const struct option_table *table;
+    unsigned more_refs; /* beyond the first */
     unsigned n_outputs; /* opened so far, in the order given; 1 is the first */
     struct value values[]; /* as table->defs */
 };

@@ -85,6 +85,8 @@ enum option_source {
 
 /* All at their defaults. table is borrowed; a default that does not parse asserts. */
 MUST_CHECK int options_new(struct options **optionsp, const struct option_table *table);
+/* Another reference, for options_free() to take back; main thread. NULL is fine for the latter. */
+struct options *options_ref(struct options *options);
 void options_free(struct options *options);
 
 /* name must be in the table. Errors name the option as its source spells it: --exit-after,

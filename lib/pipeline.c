@@ -13,7 +13,6 @@
 
 #include "lib/clock.h"
 #include "lib/mem.h"
-#include "lib/options_table.h"
 #include "lib/pipeline_internal.h"
 
 /* At the natural end of the inputs nobody is waiting at a prompt, so an output may be silent for
@@ -40,6 +39,7 @@ int pipeline_new(struct pipeline **pipep, const struct pipeline_config *config, 
     pipe->give_up_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     pthread_mutex_init(&pipe->fault_lock, NULL);
     pthread_mutex_init(&pipe->fates_lock, NULL);
+    pthread_mutex_init(&pipe->exits_lock, NULL);
     if (pipe->stop_fd == -1 || pipe->done_fd == -1 || pipe->give_up_fd == -1) {
         int r = err_sys(err, errno, "pipeline: eventfd");
         pipeline_free(pipe);
@@ -49,54 +49,28 @@ int pipeline_new(struct pipeline **pipep, const struct pipeline_config *config, 
     return 0;
 }
 
-static void free_lane(struct lane *lane)
-{
-    if (lane->in)
-        lane->in->ops->close(lane->in);
-    filter_chain_free(lane->chain);
-    lane_filters_free(atomic_load(&lane->next));
-    limiter_free(lane->limiter);
-    route_free(lane->route);
-    fates_free(lane->fates);
-    waiting_free(lane->waiting);
-    mem_free(lane->feeds);
-    mem_free(lane);
-}
-
-/* Its thread has ended. It may still give an answer on, so that nothing is freed that answers can
- * come to before all are closed. */
-static void close_exit(struct exit_lane *lane)
-{
-    lane->ops->close(lane->out);
-    lane->out = NULL;
-}
-
-static void free_exit(struct exit_lane *lane)
-{
-    if (lane->queue)
-        exit_lane_abandon(lane);
-    filter_chain_free(lane->rewriters);
-    options_free(lane->options);
-    limiter_free(lane->limiter);
-    fates_free(lane->left_out);
-    queue_free(lane->queue);
-    mem_free(lane);
-}
-
 static void close_parts(struct pipeline *pipe)
 {
     for (size_t i = 0; i < pipe->n_lanes; i++)
-        free_lane(pipe->lanes[i]);
+        lane_free(pipe->lanes[i]);
+    pipe->n_lanes = 0;
     atomic_store(&pipe->give_up, true); /* nobody makes room in a queue any more */
-    for (size_t i = 0; i < pipe->n_exits; i++)
-        close_exit(pipe->exits[i]);
-    for (size_t i = 0; i < pipe->n_exits; i++)
-        free_exit(pipe->exits[i]);
-    for (size_t i = 0; i < pipe->n_answers; i++)
-        free_lane(pipe->answers[i]);
+    for (size_t i = 0; i < MAX_OUTPUTS; i++)
+        if (pipe->exits[i])
+            exit_lane_close(pipe->exits[i]);
+    for (size_t i = 0; i < MAX_OUTPUTS; i++) {
+        exit_lane_free(pipe->exits[i]);
+        lane_free(pipe->answers[i]);
+        pipe->exits[i] = NULL;
+        pipe->answers[i] = NULL;
+    }
+    while (pipe->retired) {
+        struct exit_rules *rules = pipe->retired;
+        pipe->retired = rules->next;
+        exit_rules_free(rules);
+    }
     fates_free(pipe->fates);
     pipe->fates = NULL;
-    pipe->n_lanes = pipe->n_exits = pipe->n_answers = 0;
 }
 
 void pipeline_free(struct pipeline *pipe)
@@ -110,6 +84,7 @@ void pipeline_free(struct pipeline *pipe)
             close(fds[i]);
     pthread_mutex_destroy(&pipe->fault_lock);
     pthread_mutex_destroy(&pipe->fates_lock);
+    pthread_mutex_destroy(&pipe->exits_lock);
     mem_free(pipe);
 }
 
@@ -125,8 +100,8 @@ int pipeline_done_fd(const struct pipeline *pipe)
 
 struct queue_level pipeline_queue(const struct pipeline *pipe, const struct account *account)
 {
-    for (size_t i = 0; i < pipe->n_exits; i++)
-        if (pipe->exits[i]->account == account)
+    for (size_t i = 0; i < MAX_OUTPUTS; i++)
+        if (pipe->exits[i] && pipe->exits[i]->account == account)
             return (struct queue_level){.msgs = queue_msgs(pipe->exits[i]->queue),
                                         .bytes = queue_bytes(pipe->exits[i]->queue)};
     return (struct queue_level){.msgs = 0};
@@ -140,56 +115,47 @@ bool pipeline_is_draining(const struct pipeline *pipe)
 int pipeline_add_output(struct pipeline *pipe, struct output *out, struct account *account,
                         const struct output_rules *rules, struct err *err)
 {
-    const struct output_ops *ops = out->ops;
-    assert(ops->open && ops->write && ops->close && out->books);
-    assert(pipe->n_lanes == 0); /* lanes hold a page per output */
-    struct exit_lane *lane = mem_zalloc(MEM_OTHER, sizeof(*lane));
-    if (!lane || pipe->n_exits == MAX_OUTPUTS) {
-        ops->close(out);
-        filter_chain_free(rules->rewriters);
-        options_free(rules->options);
-        int r = lane ? err_usage(err, "more than %d outputs", MAX_OUTPUTS)
-                     : err_sys(err, ENOMEM, "output");
-        mem_free(lane);
+    struct exit_lane *lane;
+    size_t slot = 0;
+    assert(pipe->n_lanes == 0); /* they are given a page for each output */
+    int r = exit_lane_new(&lane, pipe, out, account, rules, err);
+    if (r < 0)
         return r;
+    while (slot < MAX_OUTPUTS && pipe->exits[slot])
+        slot++;
+    if (slot == MAX_OUTPUTS) {
+        exit_lane_close(lane);
+        exit_lane_free(lane);
+        return err_usage(err, "more than %d outputs", MAX_OUTPUTS);
     }
-    lane->pipe = pipe;
-    lane->leg = rules->leg;
-    lane->out = out;
-    lane->ops = ops;
-    lane->books = out->books;
-    lane->account = account;
-    lane->lateness = account_lateness(account);
-    lane->pace = account_pace(account);
-    lane->rewriters = rules->rewriters;
-    lane->options = rules->options;
-    lane->limit = rules->limit;
-    lane->dials = rules->dials ? rules->dials : &lane->usual;
-    dials_init(lane->dials, &rules->limit);
-    lane->copies = rules->limit.copies > 0 ? rules->limit.copies : 1;
-    sampler_init(&lane->sampler, &rules->limit, pipe->config.seed);
-    lane->route = (struct route_output){
-        .name = rules->name ? rules->name : "",
-        .options = rules->options,
-        .sampler = &lane->sampler,
-        .in_split = pipe->config.split && !rules->aside,
-        .weight = rules->limit.weight > 0 ? rules->limit.weight : 1,
-    };
-    pipe->exits[pipe->n_exits++] = lane;
-    if (limiter_new(&lane->limiter, &rules->limit, pipe->config.seed) < 0 ||
-        queue_new(&lane->queue, pipe->config.queue_msgs, pipe->config.queue_bytes) < 0)
-        return err_sys(err, ENOMEM, "output queue");
-    lane->at_once = ops->at_once && !lane->rewriters && !lane->limiter && !pipe->config.steerable;
+    lane->slot = slot;
+    pipe->exits[slot] = lane;
     return 0;
 }
 
-/* What the lane decides by, and what it must remember for that. */
-static int open_route(struct lane *lane, const struct limit *limit, struct err *err)
+static bool has_answers(const struct pipeline *pipe)
+{
+    for (size_t i = 0; i < MAX_OUTPUTS; i++)
+        if (pipe->answers[i])
+            return true;
+    return false;
+}
+
+/* The outputs that are there, and what the lane decides by for them. */
+static int find_way(struct lane *lane, struct err *err)
+{
+    struct layout layout;
+    int r = 0;
+    layout_read(&layout, lane->pipe);
+    for (size_t i = 0; i < MAX_OUTPUTS && r == 0; i++)
+        r = layout.exits[i] ? lane_meet(lane, layout.exits[i], err) : 0;
+    return r == 0 ? way_new(&lane->way, lane, &layout, err) : r;
+}
+
+/* What the lane must remember for what it decides by. */
+static int open_lane(struct lane *lane, const struct limit *limit, struct err *err)
 {
     struct pipeline *pipe = lane->pipe;
-    struct route_output outputs[MAX_OUTPUTS];
-    for (size_t i = 0; i < lane->n_exits; i++)
-        outputs[i] = lane->exits[i]->route;
     lane->limit = *limit;
     lane->speed = 1;
     dials_init(lane->dials, limit);
@@ -197,46 +163,39 @@ static int open_route(struct lane *lane, const struct limit *limit, struct err *
     int r = limiter_new(&lane->limiter, limit, pipe->config.seed);
     if (r < 0)
         return err_sys(err, ENOMEM, "input");
-    r = route_new(&lane->route, outputs, lane->n_exits, &pipe->config.split_by, pipe->config.seed,
-                  err);
+    r = find_way(lane, err);
     if (r < 0)
         return r;
-    lane->selective = pipe->config.steerable || route_is_selective(lane->route) ||
+    lane->selective = pipe->config.steerable || route_is_selective(lane->way->route) ||
                       !sampler_takes_all(&lane->sampler) ||
                       (lane->chain && filter_chain_judges(lane->chain));
     if (lane->selective && (fates_new(&lane->fates, FATES_REMEMBERED) < 0 ||
                             waiting_new(&lane->waiting, WAITING_MSGS, WAITING_BYTES) < 0))
         return err_sys(err, ENOMEM, "input");
-    if (lane->selective && pipe->n_answers > 0 && shared_fates_open(pipe) < 0)
+    if (lane->selective && has_answers(pipe) && shared_fates_open(pipe) < 0)
         return err_sys(err, ENOMEM, "input");
+    lane->way->shares = pipe->fates != NULL;
     return 0;
 }
 
-static void init_feed(struct feed *feed, const struct pipeline_config *config)
+int pipeline_track_answers(struct pipeline *pipe, struct output *from,
+                           const struct answer_rules *rules, struct books *books, struct err *err)
 {
-    size_t msgs = config->queue_msgs / FEED_SHARE, bytes = config->queue_bytes / FEED_SHARE;
-    feed->max = msgs < 1 ? 1 : msgs > FEED_MSGS ? FEED_MSGS : (unsigned)msgs;
-    feed->max_bytes = bytes < FEED_BYTES ? bytes : FEED_BYTES;
-}
-
-int lane_find_exits(struct lane *lane, struct err *err)
-{
-    const struct pipeline *pipe = lane->pipe;
-    for (size_t i = 0; i < pipe->n_exits; i++) {
-        if (pipe->exits[i]->leg != lane->leg)
-            continue;
-        lane->pages[lane->n_exits] = account_page(pipe->exits[i]->account);
-        if (!lane->pages[lane->n_exits])
-            return err_sys(err, ENOMEM, "input");
-        lane->exits[lane->n_exits++] = pipe->exits[i];
-    }
-    lane->feeds =
-        lane->n_exits > 0 ? mem_zalloc(MEM_OTHER, lane->n_exits * sizeof(struct feed)) : NULL;
-    if (lane->n_exits > 0 && !lane->feeds)
-        return err_sys(err, ENOMEM, "input");
-    for (size_t i = 0; i < lane->n_exits; i++)
-        init_feed(&lane->feeds[i], &pipe->config);
-    return 0;
+    struct lane *lane;
+    size_t slot = 0;
+    assert(pipe->n_lanes == 0); /* they share with it where their requests went */
+    while (pipe->exits[slot]->out != from)
+        slot++;
+    int r = answers_new(&lane, pipe, from, rules, books, err);
+    if (r < 0)
+        return r;
+    pipe->answers[slot] = lane;
+    from->number = (uint8_t)(slot + 1);
+    r = find_way(lane, err);
+    for (size_t i = 0; i < MAX_OUTPUTS && r == 0; i++)
+        if (!(lane->way->deaf >> i & 1))
+            answers_introduce(from, pipe->exits[i]);
+    return r;
 }
 
 /* Does it wait for room in a full queue? What goes on to the end waits when all that feed it do. */
@@ -263,7 +222,7 @@ int pipeline_add_input(struct pipeline *pipe, struct input *in, struct books *bo
         mem_free(lane);
         return r;
     }
-    lane->pipe = pipe;
+    lane_init(lane, pipe);
     lane->in = in;
     lane->leg = rules->leg;
     lane->books = books;
@@ -276,11 +235,7 @@ int pipeline_add_input(struct pipeline *pipe, struct input *in, struct books *bo
     lane->sink.kick = lane_kick_sink;
     lane->waits = may_wait(pipe, in);
     pipe->lanes[pipe->n_lanes++] = lane;
-    int r = lane_find_exits(lane, err);
-    for (size_t i = 0; i < lane->n_exits; i++)
-        if (lane->exits[i]->ops->documents)
-            lane->deaf |= UINT32_C(1) << i;
-    return r == 0 ? open_route(lane, &rules->limit, err) : r;
+    return open_lane(lane, &rules->limit, err);
 }
 
 /* The first fault of a thread is what the program ends with. */
@@ -332,11 +287,15 @@ bool pipeline_gave_up(struct pipeline *pipe, enum pipeline_leg leg, int64_t last
     return now - last_progress_ns > patience;
 }
 
-static int start_thread(struct pipeline *pipe, pthread_t *thread, void *(*run)(void *), void *arg,
-                        struct err *err)
+int pipeline_start_thread(struct pipeline *pipe, pthread_t *thread, void *(*run)(void *), void *arg,
+                          struct err *err)
 {
+    sigset_t all, old;
+    sigfillset(&all); /* signals are the main thread's */
+    pthread_sigmask(SIG_SETMASK, &all, &old);
     atomic_fetch_add(&pipe->threads_running, 1);
     int r = pthread_create(thread, NULL, run, arg);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (r == 0)
         return 0;
     atomic_fetch_sub(&pipe->threads_running, 1);
@@ -345,33 +304,26 @@ static int start_thread(struct pipeline *pipe, pthread_t *thread, void *(*run)(v
 
 int pipeline_start(struct pipeline *pipe, struct err *err)
 {
-    assert(pipe->n_lanes > 0 && pipe->n_exits > 0);
-    sigset_t all, old;
-    sigfillset(&all); /* signals are the main thread's */
-    pthread_sigmask(SIG_SETMASK, &all, &old);
+    assert(pipe->n_lanes > 0 && pipe->exits[0]);
     bool waits = true; /* answers do when all inputs do */
     for (size_t i = 0; i < pipe->n_lanes; i++) {
         atomic_fetch_add(&pipe->inputs_running[pipe->lanes[i]->leg], 1);
         waits &= pipe->lanes[i]->waits;
     }
-    for (size_t i = 0; i < pipe->n_answers; i++)
-        pipe->answers[i]->waits = waits;
-    atomic_store(&pipe->answers_running, (int)pipe->n_answers);
+    for (size_t i = 0; i < MAX_OUTPUTS; i++)
+        if (pipe->answers[i]) {
+            pipe->answers[i]->waits = waits;
+            atomic_fetch_add(&pipe->answers_running, 1);
+        }
     /* held until all are started, so that a quick one does not announce the end */
     atomic_store(&pipe->threads_running, 1);
     int r = 0;
-    for (size_t i = 0; i < pipe->n_exits && r == 0; i++) {
-        struct exit_lane *exit = pipe->exits[i];
-        r = exit->out->ops->start ? exit->out->ops->start(exit->out, err) : 0;
-        if (r == 0)
-            r = start_thread(pipe, &exit->thread, exit_lane_run, exit, err);
-        exit->started = r == 0;
-    }
+    for (size_t i = 0; i < MAX_OUTPUTS && r == 0; i++)
+        r = pipe->exits[i] ? exit_lane_start(pipe->exits[i], err) : 0;
     for (size_t i = 0; i < pipe->n_lanes && r == 0; i++) {
-        r = start_thread(pipe, &pipe->lanes[i]->thread, lane_run, pipe->lanes[i], err);
+        r = pipeline_start_thread(pipe, &pipe->lanes[i]->thread, lane_run, pipe->lanes[i], err);
         pipe->lanes[i]->started = r == 0;
     }
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
     if (r < 0) {
         /* inputs that never ran must not be waited for */
         for (size_t i = 0; i < pipe->n_lanes; i++)
@@ -405,13 +357,16 @@ void pipeline_stop(struct pipeline *pipe)
         return;
     atomic_store(&pipe->give_up, true);
     signal_fd(pipe->give_up_fd);
-    for (size_t i = 0; i < pipe->n_exits; i++)
-        queue_wake(pipe->exits[i]->queue);
+    for (size_t i = 0; i < MAX_OUTPUTS; i++)
+        if (pipe->exits[i])
+            queue_wake(pipe->exits[i]->queue);
 }
 
 void pipeline_reopen(struct pipeline *pipe)
 {
-    for (size_t i = 0; i < pipe->n_exits; i++) {
+    for (size_t i = 0; i < MAX_OUTPUTS; i++) {
+        if (!pipe->exits[i])
+            continue;
         atomic_store(&pipe->exits[i]->reopen, true);
         queue_wake(pipe->exits[i]->queue);
     }
@@ -441,8 +396,8 @@ int pipeline_join(struct pipeline *pipe, struct err *err)
         for (size_t i = 0; i < pipe->n_lanes; i++)
             if (pipe->lanes[i]->started)
                 pthread_join(pipe->lanes[i]->thread, NULL);
-        for (size_t i = 0; i < pipe->n_exits; i++)
-            if (pipe->exits[i]->started)
+        for (size_t i = 0; i < MAX_OUTPUTS; i++)
+            if (pipe->exits[i] && pipe->exits[i]->started)
                 pthread_join(pipe->exits[i]->thread, NULL);
     }
     if (!all_ended) {
@@ -450,22 +405,22 @@ int pipeline_join(struct pipeline *pipe, struct err *err)
         err->status = STATUS_NOT_DRAINED;
         return -ETIMEDOUT;
     }
-    /* an input may have put something when its output had already given up */
-    for (size_t i = 0; i < pipe->n_exits; i++)
-        exit_lane_abandon(pipe->exits[i]);
     /* closing settles what was still under way, so it comes before the books are read */
-    const struct account *accounts[MAX_OUTPUTS];
-    size_t n_exits = pipe->n_exits;
-    for (size_t i = 0; i < n_exits; i++)
+    const struct account *accounts[MAX_OUTPUTS] = {NULL};
+    uint64_t abandoned = 0;
+    for (size_t i = 0; i < MAX_OUTPUTS; i++) {
+        if (!pipe->exits[i])
+            continue;
         accounts[i] = pipe->exits[i]->account;
+        abandoned -= pipe->exits[i]->abandoned_before;
+    }
     close_parts(pipe);
     if (pipe->faulted) {
         *err = pipe->fault;
         return -EIO;
     }
-    uint64_t abandoned = 0;
-    for (size_t i = 0; i < n_exits; i++)
-        abandoned += account_sum(accounts[i], BOOK_ABANDONED);
+    for (size_t i = 0; i < MAX_OUTPUTS; i++)
+        abandoned += accounts[i] ? account_sum(accounts[i], BOOK_ABANDONED) : 0;
     if (abandoned > 0) {
         err_failure(err, "%" PRIu64 " messages could not be delivered in time", abandoned);
         err->status = STATUS_NOT_DRAINED;

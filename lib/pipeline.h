@@ -69,14 +69,15 @@ enum pipeline_leg {
 struct output_rules {
     enum pipeline_leg leg;
     struct limit limit; /* its suffix */
-    const char *name; /* borrowed; of the split */
+    const char *name; /* of the split */
     bool aside; /* it takes no part in the split, and gets everything */
     struct dials *dials; /* what can be turned; borrowed; NULL: nothing */
     struct options *options; /* bound to it: conditions, and what rewriters borrow; NULL: none */
     struct filter_chain *rewriters; /* its own; NULL: none */
+    struct options *lent; /* all options, for as long as it is open; NULL: the owner sees to it */
 };
 
-/* Takes out, rules->rewriters and rules->options, also on failure. account: as made for it; its
+/* Takes out, and rules->rewriters, options and lent, also on failure. account: as made for it; its
  * first page is out->books. What is borrowed must outlive the pipeline. */
 MUST_CHECK int pipeline_add_output(struct pipeline *pipe, struct output *out,
                                    struct account *account, const struct output_rules *rules,
@@ -116,26 +117,57 @@ MUST_CHECK int pipeline_add_input(struct pipeline *pipe, struct input *in, struc
  * does what they hold: nothing is left out, and its clock goes on from where it stood. */
 void pipeline_turn(struct pipeline *pipe);
 
-/* Other filters for all inputs, between two messages of each: make is asked for a chain for each
- * input of a leg, and may set NULL. When one fails, none is changed. Of a steerable pipeline; main
- * thread. */
+/* --- a change --- */
+
+/* Outputs that come and go, other rules for those that stay, other filters: all of it takes effect,
+ * for each thread between two messages, or, when anything fails, nothing. Of a steerable pipeline
+ * that runs; main thread; one at a time. An output is named by its account. */
+struct pipeline_change;
+MUST_CHECK int pipeline_change_new(struct pipeline_change **changep, struct pipeline *pipe,
+                                   struct err *err);
+/* Other filters for all inputs: make is asked for a chain for each input of a leg, and may set
+ * NULL.
+ */
 struct filter_maker {
     int (*make)(void *arg, enum pipeline_leg leg, struct filter_chain **chain, struct err *err);
     void *arg;
 };
-MUST_CHECK int pipeline_change_filters(struct pipeline *pipe, const struct filter_maker *maker,
+MUST_CHECK int pipeline_change_filters(struct pipeline_change *change,
+                                       const struct filter_maker *maker, struct err *err);
+/* Other rules for that output: rewriters, options, limit, aside; its leg and dials stay. Takes
+ * rules->rewriters and rules->options, also on failure. */
+MUST_CHECK int pipeline_change_rules(struct pipeline_change *change, const struct account *account,
+                                     const struct output_rules *rules, struct err *err);
+/* As pipeline_add_output(), and pipeline_track_answers() of one that was added. account: handed
+ * back (account_hand_back()) when the output is closed. */
+MUST_CHECK int pipeline_change_add(struct pipeline_change *change, struct output *out,
+                                   struct account *account, const struct output_rules *rules,
+                                   struct err *err);
+MUST_CHECK int pipeline_change_answers(struct pipeline_change *change, struct output *from,
+                                       const struct answer_rules *rules, struct books *books,
                                        struct err *err);
+/* It gets nothing more from now on, drains what it has for drain_ns at most, and is closed;
+ * pipeline_tick() sees to that. */
+void pipeline_change_remove(struct pipeline_change *change, const struct account *account);
+MUST_CHECK int pipeline_change_apply(struct pipeline_change *change, struct err *err);
+/* Whether it was applied or not: then nothing has changed. NULL is fine. */
+void pipeline_change_free(struct pipeline_change *change);
+
+/* Is it still there, draining or not? */
+bool pipeline_has_output(const struct pipeline *pipe, const struct account *account);
+/* Sees to what was removed or replaced. Returns when it wants to be called again. */
+int64_t pipeline_tick(struct pipeline *pipe, int64_t now_ns);
 
 MUST_CHECK int pipeline_start(struct pipeline *pipe, struct err *err);
 
-/* Inputs end after their current batch; then everything drains, for drain_ns at most in all. Any
- * thread; async-signal-safe. A second call gives up at once. */
+/* Inputs end after their current batch; then everything drains, for drain_ns at most in all. A
+ * second call gives up at once. Main thread; async-signal-safe. */
 void pipeline_stop(struct pipeline *pipe);
 /* Asks every output to close and open its files again. Async-signal-safe. */
 void pipeline_reopen(struct pipeline *pipe);
 
 /* What waits for the output of that account now. Nothing once the pipeline has been joined. Any
- * thread, but not during pipeline_join(). */
+ * thread, but not during pipeline_join(), pipeline_change_apply() or pipeline_tick(). */
 struct queue_level {
     size_t msgs, bytes;
 };

@@ -3,7 +3,6 @@
  * went to. */
 #include <errno.h>
 
-#include "lib/mem.h"
 #include "lib/pipeline_internal.h"
 
 /* --- where requests went --- */
@@ -30,10 +29,9 @@ static uint64_t shared_fates_get(struct pipeline *pipe, struct span id)
 
 /* --- an answer --- */
 
-/* Takes msg. In the thread of the output that got it. */
-static void answers_put(struct sink *sink, const struct msg *msg)
+/* Takes msg. */
+static void put_answer(struct lane *lane, const struct msg *msg)
 {
-    struct lane *lane = container_of(sink, struct lane, sink);
     uint64_t fates = 0;
     book_one(lane->books, BOOK_PRODUCED);
     msg = lane->chain ? lane_redact(lane, msg) : msg;
@@ -48,7 +46,17 @@ static void answers_put(struct sink *sink, const struct msg *msg)
     msg_unref(msg);
 }
 
-/* --- set-up --- */
+/* In the thread of the output that got it, or in one of that one's threads at a time. */
+void answers_put(struct sink *sink, const struct msg *msg)
+{
+    struct lane *lane = container_of(sink, struct lane, sink);
+    pthread_mutex_lock(&lane->lock);
+    lane_look_around(lane);
+    put_answer(lane, msg);
+    pthread_mutex_unlock(&lane->lock);
+}
+
+/* --- who hears of them --- */
 
 /* The last input or output of its leg that something can come from has ended. */
 void answers_close(struct pipeline *pipe, enum pipeline_leg leg)
@@ -56,51 +64,25 @@ void answers_close(struct pipeline *pipe, enum pipeline_leg leg)
     if (atomic_load(&pipe->inputs_running[leg]) > 0)
         return;
     bool answering = leg == LEG_LAST && atomic_load(&pipe->answers_running) > 0;
-    for (size_t i = 0; i < pipe->n_exits; i++)
-        if (pipe->exits[i]->leg == leg && !(answering && pipe->exits[i]->hears))
-            queue_close(pipe->exits[i]->queue);
+    pthread_mutex_lock(&pipe->exits_lock);
+    for (size_t i = 0; i < MAX_OUTPUTS; i++) {
+        struct exit_lane *exit = pipe->exits[i];
+        if (exit && exit->leg == leg && !(answering && atomic_load(&exit->hears)))
+            queue_close(exit->queue);
+    }
+    pthread_mutex_unlock(&pipe->exits_lock);
 }
 
-static bool hears(const struct exit_lane *exit, const struct output *from, bool all)
+bool answers_are_heard(const struct lane *lane, const struct exit_lane *exit)
 {
-    const struct output_ops *ops = exit->ops;
+    const struct output_ops *from = lane->from->ops, *ops = exit->ops;
     if (ops->documents)
-        return from->ops->exchanges && !from->ops->baseline;
-    return ops->compares || (all && !ops->requests_only);
+        return from->exchanges && !from->baseline;
+    return ops->compares || (lane->to_all && !ops->requests_only);
 }
 
-static int find_receivers(struct lane *lane, struct output *from, bool all, struct err *err)
+void answers_introduce(struct output *from, struct exit_lane *exit)
 {
-    int r = lane_find_exits(lane, err);
-    for (size_t i = 0; i < lane->n_exits; i++) {
-        if (!hears(lane->exits[i], from, all)) {
-            lane->deaf |= UINT32_C(1) << i;
-            continue;
-        }
-        lane->exits[i]->hears = true;
-        from->answer_tells |= lane->exits[i]->ops->documents;
-    }
-    return r;
-}
-
-int pipeline_track_answers(struct pipeline *pipe, struct output *from,
-                           const struct answer_rules *rules, struct books *books, struct err *err)
-{
-    assert(pipe->n_lanes == 0); /* they share with it where their requests went */
-    struct lane *lane = mem_zalloc(MEM_OTHER, sizeof(*lane));
-    if (!lane || pipe->n_answers == MAX_OUTPUTS) {
-        filter_chain_free(rules->chain);
-        mem_free(lane);
-        return err_sys(err, ENOMEM, "answers");
-    }
-    pipe->answers[pipe->n_answers++] = lane;
-    lane->pipe = pipe;
-    lane->leg = LEG_LAST;
-    lane->books = books;
-    lane->chain = rules->chain;
-    lane->sink.put = answers_put;
-    from->answers = &lane->sink;
-    from->answer_max = rules->max_len;
-    from->number = (uint8_t)pipe->n_answers;
-    return find_receivers(lane, from, rules->to_all, err);
+    atomic_store(&exit->hears, true);
+    from->answer_tells |= exit->ops->documents;
 }

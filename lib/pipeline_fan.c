@@ -39,15 +39,15 @@ static void drop(struct lane *lane, size_t i, enum book fate)
 /* Hands over what all have, as far as there is room, and wakes them. */
 static void feed_all(struct lane *lane)
 {
-    for (uint64_t fed = lane->fed; fed != 0; fed &= fed - 1) {
-        size_t i = (size_t)__builtin_ctzll(fed);
+    for (uint32_t fed = lane->fed; fed != 0; fed &= fed - 1) {
+        size_t i = (size_t)__builtin_ctz(fed);
         (void)hand_over(lane, i);
         queue_kick(lane->exits[i]->queue);
     }
 }
 
-/* Empties the feed of that output. While there is no room the others get what they have. */
-static void empty_feed(struct lane *lane, size_t i)
+/* While there is no room the others get what they have. */
+void lane_empty_feed(struct lane *lane, size_t i)
 {
     struct pipeline *pipe = lane->pipe;
     while (!hand_over(lane, i)) {
@@ -56,7 +56,7 @@ static void empty_feed(struct lane *lane, size_t i)
             return;
         }
         /* the output's thread decides when to give up; here only the end of all waiting counts */
-        if (pipeline_gave_up(pipe, lane->leg, INT64_MAX)) {
+        if (pipeline_gave_up(pipe, lane->leg, INT64_MAX) || exit_lane_is_overdue(lane->exits[i])) {
             drop(lane, i, BOOK_ABANDONED);
             return;
         }
@@ -68,8 +68,8 @@ static void empty_feed(struct lane *lane, size_t i)
 void lane_kick(struct lane *lane)
 {
     for (; lane->fed != 0; lane->fed &= lane->fed - 1) {
-        size_t i = (size_t)__builtin_ctzll(lane->fed);
-        empty_feed(lane, i);
+        size_t i = (size_t)__builtin_ctz(lane->fed);
+        lane_empty_feed(lane, i);
         queue_kick(lane->exits[i]->queue);
     }
 }
@@ -82,8 +82,8 @@ void lane_kick_sink(struct sink *sink)
 /* To an output for which no other thread is needed. */
 static void write_at_once(struct lane *lane, size_t i, const struct msg *msg)
 {
-    struct output *out = lane->exits[i]->out;
-    enum output_result r = out->ops->write(out, msg);
+    const struct exit_lane *exit = lane->exits[i];
+    enum output_result r = exit->ops->write(exit->out, msg);
     assert(r == OUTPUT_DONE);
     (void)r;
     book_one(lane->pages[i], BOOK_DELIVERED);
@@ -93,17 +93,17 @@ static void write_at_once(struct lane *lane, size_t i, const struct msg *msg)
 static void put_into(struct lane *lane, size_t i, const struct msg *msg)
 {
     struct feed *feed = &lane->feeds[i];
-    if (lane->exits[i]->at_once && msg->due_ns == 0) {
+    if (lane->exits[i]->at_once && lane->exits[i]->out && msg->due_ns == 0) {
         write_at_once(lane, i, msg);
         return;
     }
     feed->msgs[feed->n++] = msg_ref(msg);
     feed->bytes += msg_cost(msg);
-    lane->fed |= UINT64_C(1) << i;
+    lane->fed |= UINT32_C(1) << i;
     if (likely(feed->n < feed->max && feed->bytes < feed->max_bytes))
         return;
     bool is_large = feed->bytes >= feed->max_bytes;
-    empty_feed(lane, i);
+    lane_empty_feed(lane, i);
     if (is_large) /* so that it is taken, and its memory comes back, before the cache forgets it */
         queue_kick(lane->exits[i]->queue);
 }
@@ -131,7 +131,7 @@ static struct msg *copy_of(const struct msg *msg, unsigned n)
 /* Answers to them go where those to the first one go. */
 static void put_copies(struct lane *lane, size_t i, const struct msg *msg, uint64_t fates)
 {
-    unsigned copies = lane->exits[i]->copies;
+    unsigned copies = lane->way->copies[i];
     for (unsigned n = 1; n < copies; n++) {
         struct msg *copy = copy_of(msg, n);
         book_one(lane->pages[i], BOOK_SEEN);
@@ -139,7 +139,7 @@ static void put_copies(struct lane *lane, size_t i, const struct msg *msg, uint6
             book_one(lane->pages[i], BOOK_FAILED);
             continue;
         }
-        if (lane->pipe->fates)
+        if (lane->way->shares)
             shared_fates_put(lane->pipe, msg_id(copy), fates);
         put_into(lane, i, copy);
         msg_unref(copy);
@@ -156,10 +156,9 @@ void lane_deliver(struct lane *lane, const struct msg *msg, const struct msg *ch
         [ROUTE_PAUSED] = BOOK_PAUSED,
     };
     bool request = msg->type == MSG_REQUEST;
-    for (size_t i = 0; i < lane->n_exits; i++) {
+    for (uint32_t left = ALL_OUTPUTS & ~skip; left != 0; left &= left - 1) {
+        size_t i = (size_t)__builtin_ctz(left);
         enum route_fate fate = route_fate_at(fates, i);
-        if (skip >> i & 1)
-            continue;
         book_one(lane->pages[i], BOOK_SEEN);
         if (fate != ROUTE_TAKEN) {
             book_one(lane->pages[i], books[fate]);
@@ -169,7 +168,7 @@ void lane_deliver(struct lane *lane, const struct msg *msg, const struct msg *ch
             book_one(lane->pages[i], BOOK_FAILED);
         } else {
             put_into(lane, i, changed);
-            if (unlikely(request && lane->exits[i]->copies > 1))
+            if (unlikely(request && lane->way->copies[i] > 1))
                 put_copies(lane, i, changed, fates);
         }
     }

@@ -12,9 +12,8 @@
 /* Books the same fate at every output: for what is decided before the fan-out. */
 static void book_everywhere(struct lane *lane, enum book fate)
 {
-    for (size_t i = 0; i < lane->n_exits; i++) {
-        if (lane->deaf >> i & 1)
-            continue;
+    for (uint32_t left = ALL_OUTPUTS & ~lane->way->deaf; left != 0; left &= left - 1) {
+        size_t i = (size_t)__builtin_ctz(left);
         book_one(lane->pages[i], BOOK_SEEN);
         book_one(lane->pages[i], fate);
     }
@@ -30,18 +29,18 @@ static const struct msg *rewritten(struct lane *lane, const struct msg *msg)
     return verdict == VERDICT_PASS ? msg : verdict == VERDICT_REPLACE ? changed : NULL;
 }
 
-static bool any_takes(const struct lane *lane, uint64_t fates, uint32_t skip)
+static bool any_takes(uint64_t fates, uint32_t skip)
 {
-    for (size_t i = 0; i < lane->n_exits; i++)
-        if (!(skip >> i & 1) && route_fate_at(fates, i) == ROUTE_TAKEN)
+    for (uint32_t left = ALL_OUTPUTS & ~skip; left != 0; left &= left - 1)
+        if (route_fate_at(fates, (size_t)__builtin_ctz(left)) == ROUTE_TAKEN)
             return true;
     return false;
 }
 
 void lane_pass_on(struct lane *lane, const struct msg *msg, uint64_t fates, uint32_t skip)
 {
-    skip |= lane->deaf;
-    const struct msg *changed = any_takes(lane, fates, skip) ? rewritten(lane, msg) : msg;
+    skip |= lane->way->deaf;
+    const struct msg *changed = any_takes(fates, skip) ? rewritten(lane, msg) : msg;
     lane_deliver(lane, msg, changed, fates, skip);
     if (changed != msg)
         msg_unref(changed);
@@ -50,7 +49,7 @@ void lane_pass_on(struct lane *lane, const struct msg *msg, uint64_t fates, uint
 static void remember(struct lane *lane, const struct msg *request, uint64_t fates)
 {
     fates_put(lane->fates, msg_id(request), fates);
-    if (lane->pipe->fates)
+    if (lane->way->shares)
         shared_fates_put(lane->pipe, msg_id(request), fates);
 }
 
@@ -60,8 +59,8 @@ static void decide(struct lane *lane, const struct msg *request, uint32_t undeci
 {
     uint64_t before = fates_get(lane->fates, msg_id(request));
     if (before == FATE_UNKNOWN) /* so many came since that it was forgotten */
-        before = route_all(lane->route, ROUTE_FILTERED);
-    uint64_t fates = route_status(lane->route, request, before, undecided, status);
+        before = route_all(lane->way->route, ROUTE_FILTERED);
+    uint64_t fates = route_status(lane->way->route, request, before, undecided, status);
     remember(lane, request, fates);
     lane_pass_on(lane, request, fates, ~undecided);
 }
@@ -86,26 +85,28 @@ static void wait_for_other(struct lane *lane, const struct msg *msg, uint64_t no
 }
 
 /* A request that would have gone to a paused output. */
-static uint64_t leave_out(uint64_t fates, size_t n, uint32_t paused)
+static uint64_t leave_out(uint64_t fates, uint32_t paused)
 {
-    for (size_t i = 0; i < n; i++)
-        if ((paused >> i & 1) && route_fate_at(fates, i) == ROUTE_TAKEN)
+    for (uint32_t left = ALL_OUTPUTS & paused; left != 0; left &= left - 1) {
+        size_t i = (size_t)__builtin_ctz(left);
+        if (route_fate_at(fates, i) == ROUTE_TAKEN)
             fates = route_with_fate(fates, i, ROUTE_PAUSED);
+    }
     return fates;
 }
 
 static uint64_t fates_of(struct lane *lane, const struct msg *request, uint32_t *undecided)
 {
     if (!sampler_choose(&lane->sampler, request))
-        return route_all(lane->route, ROUTE_SAMPLED);
+        return route_all(lane->way->route, ROUTE_SAMPLED);
     if (lane->chain && filter_chain_judge(lane->chain, request) == VERDICT_DROP)
-        return route_all(lane->route, ROUTE_FILTERED);
-    uint64_t fates = route_request(lane->route, request, undecided);
+        return route_all(lane->way->route, ROUTE_FILTERED);
+    uint64_t fates = route_request(lane->way->route, request, undecided);
     uint32_t paused = atomic_load_explicit(&lane->left_out, memory_order_relaxed);
     if (likely(paused == 0))
         return fates;
     *undecided &= ~paused;
-    return leave_out(fates, lane->n_exits, paused);
+    return leave_out(fates, paused);
 }
 
 static void route_one_request(struct lane *lane, const struct msg *request)
@@ -154,7 +155,7 @@ const struct msg *lane_redact(struct lane *lane, const struct msg *msg)
 
 static void pass_to_all(struct lane *lane, const struct msg *msg)
 {
-    if (lane->pipe->fates && msg->type == MSG_REQUEST)
+    if (lane->way->shares && msg->type == MSG_REQUEST)
         shared_fates_put(lane->pipe, msg_id(msg), 0);
     lane_pass_on(lane, msg, 0, 0);
 }
@@ -163,8 +164,7 @@ void lane_put(struct sink *sink, const struct msg *msg)
 {
     struct lane *lane = container_of(sink, struct lane, sink);
     bool request = msg->type == MSG_REQUEST;
-    if (unlikely(lane->turned != atomic_load_explicit(&lane->pipe->turned, memory_order_relaxed)))
-        lane_turn(lane);
+    lane_look_around(lane);
     book_one(lane->books, BOOK_PRODUCED);
     if (lane->recorded && msg->type == MSG_RESPONSE && msg->latency_ns > 0) /* else not known */
         histogram_add_alone(lane->recorded, msg->latency_ns);
@@ -228,8 +228,10 @@ static void stand_still(struct lane *lane)
 {
     struct pollfd stop = {.fd = lane->pipe->stop_fd, .events = POLLIN};
     int64_t since_ns = clock_mono_ns();
-    while (atomic_load(&lane->stands) && goes_on(lane))
+    while (atomic_load(&lane->stands) && goes_on(lane)) {
+        lane_look_around(lane);
         poll(&stop, 1, STAND_MS);
+    }
     if (lane->in->ops->held)
         lane->in->ops->held(lane->in, clock_mono_ns() - since_ns);
 }
@@ -247,6 +249,7 @@ void *lane_run(void *arg)
             stand_still(lane);
             continue;
         }
+        lane_look_around(lane);
         lane_turn_speed(lane);
         r = ops->poll(lane->in, &lane->sink, POLL_MS, &err);
         lane_kick(lane);
@@ -263,6 +266,7 @@ void *lane_run(void *arg)
     if (r == INPUT_MORE && ops->to_the_end)
         tell_given_up(lane);
     finish(lane);
+    atomic_store(&lane->ended, true);
     pipeline_input_ended(pipe, lane->leg);
     return NULL;
 }

@@ -23,12 +23,15 @@ static uint64_t settled_at(const struct account *account)
 static bool gave_up(struct exit_lane *lane)
 {
     struct pipeline *pipe = lane->pipe;
+    if (unlikely(exit_lane_is_overdue(lane)))
+        return true;
     if (likely(!pipeline_is_ending(pipe, lane->leg)))
         return false;
     if (lane->paused == OUTPUT_HOLD)
         return atomic_load(&pipe->give_up);
     /* while answers may come, silence is nobody's fault */
-    if (lane->hears && atomic_load(&pipe->answers_running) > 0 && !atomic_load(&pipe->stop))
+    if (atomic_load(&lane->hears) && atomic_load(&pipe->answers_running) > 0 &&
+        !atomic_load(&pipe->stop))
         return false;
     uint64_t settled = settled_at(lane->account);
     if (settled != lane->settled || lane->progress_ns == 0) {
@@ -61,7 +64,8 @@ static void note_time(struct exit_lane *lane, int64_t due_ns, int64_t now_ns)
 /* What is to be done beside messages. */
 static void look_around(struct exit_lane *lane)
 {
-    if (unlikely(lane->turned != atomic_load_explicit(&lane->pipe->turned, memory_order_relaxed)))
+    if (unlikely(atomic_load_explicit(&lane->turned, memory_order_relaxed) !=
+                 atomic_load_explicit(&lane->pipe->turned, memory_order_relaxed)))
         exit_lane_turn(lane);
     if (unlikely(lane->paused != OUTPUT_GO ||
                  atomic_load_explicit(&lane->pause, memory_order_relaxed) != OUTPUT_GO))
@@ -113,9 +117,9 @@ static void write_one(struct exit_lane *lane, const struct msg *msg)
 static const struct msg *rewrite(struct exit_lane *lane, const struct msg *msg)
 {
     const struct msg *changed = NULL;
-    if (!lane->rewriters || msg->type != MSG_REQUEST)
+    if (!lane->rules->rewriters || msg->type != MSG_REQUEST)
         return msg;
-    enum verdict verdict = filter_chain_rewrite(lane->rewriters, msg, &changed);
+    enum verdict verdict = filter_chain_rewrite(lane->rules->rewriters, msg, &changed);
     if (verdict == VERDICT_PASS)
         return msg;
     msg_unref(msg);
@@ -130,7 +134,7 @@ static void admit_one(struct exit_lane *lane, const struct msg *msg)
         book_one(lane->books, BOOK_FAILED);
         return;
     }
-    if (!lane->limiter || limiter_admit(lane->limiter, msg, clock_mono_ns())) {
+    if (!lane->rules->limiter || limiter_admit(lane->rules->limiter, msg, clock_mono_ns())) {
         write_one(lane, msg);
         return;
     }
@@ -183,6 +187,7 @@ static void drain(struct exit_lane *lane)
 void *exit_lane_run(void *arg)
 {
     struct exit_lane *lane = arg;
+    struct pipeline *pipe = lane->pipe;
     const struct output_ops *ops = lane->ops;
     unsigned since_poll = 0;
     while (!queue_is_done(lane->queue) && !gave_up(lane)) {
@@ -212,8 +217,9 @@ void *exit_lane_run(void *arg)
     drain(lane);
     if (ops->stop)
         ops->stop(lane->out);
-    if (lane->out->answers && atomic_fetch_sub(&lane->pipe->answers_running, 1) == 1)
-        answers_close(lane->pipe, lane->leg);
-    pipeline_thread_ended(lane->pipe);
+    if (lane->out->answers && atomic_fetch_sub(&pipe->answers_running, 1) == 1)
+        answers_close(pipe, lane->leg);
+    atomic_store(&lane->ended, true);
+    pipeline_thread_ended(pipe);
     return NULL;
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What is turned while it runs: the main thread writes dials and works out what a pause means for
  * whom; each thread takes over what concerns it before its next message. */
-#include <errno.h>
-
 #include "lib/clock.h"
 #include "lib/mem.h"
 #include "lib/pipeline_internal.h"
@@ -20,30 +18,35 @@ static bool is_exit_paused(const struct exit_lane *exit, bool all_paused)
     return exit->ops->compares ? all_paused : is_paused(exit->dials);
 }
 
-static bool all_outputs_paused(const struct pipeline *pipe)
+/* Those that stay. */
+static bool all_outputs_paused(const struct layout *outputs)
 {
-    for (size_t i = 0; i < pipe->n_exits; i++)
-        if (pipe->exits[i]->leg == LEG_LAST && !is_exit_paused(pipe->exits[i], true))
+    for (size_t i = 0; i < MAX_OUTPUTS; i++) {
+        const struct exit_lane *exit = outputs->exits[i];
+        if (exit && exit->leg == LEG_LAST && !is_exit_paused(exit, true))
             return false;
+    }
     return true;
 }
 
-static uint32_t paused_exits(const struct lane *lane, bool all_paused)
+static uint32_t paused_exits(const struct layout *outputs, enum pipeline_leg leg, bool all_paused)
 {
     uint32_t bits = 0;
-    for (size_t i = 0; i < lane->n_exits; i++)
-        if (is_exit_paused(lane->exits[i], all_paused))
+    for (size_t i = 0; i < MAX_OUTPUTS; i++) {
+        const struct exit_lane *exit = outputs->exits[i];
+        if (exit && exit->leg == leg && is_exit_paused(exit, all_paused))
             bits |= UINT32_C(1) << i;
+    }
     return bits;
 }
 
 /* An input that can wait does, so that nothing of a replay is left out; what others bring is. True:
  * it holds. */
-static bool turn_lane(struct lane *lane, bool all_paused)
+static bool turn_lane(struct lane *lane, const struct layout *outputs, bool all_paused)
 {
     bool own = is_paused(lane->dials);
     bool holds = lane->waits && (own || all_paused);
-    uint32_t left_out = own ? UINT32_MAX : paused_exits(lane, all_paused);
+    uint32_t left_out = own ? ALL_OUTPUTS : paused_exits(outputs, lane->leg, all_paused);
     atomic_store(&lane->stands, holds && (own || lane->in->ops->held));
     atomic_store(&lane->left_out, holds ? 0 : left_out);
     return holds;
@@ -53,67 +56,36 @@ static void turn_exit(struct exit_lane *lane, bool all_paused, bool all_hold)
 {
     enum output_pause how = OUTPUT_GO;
     if (is_exit_paused(lane, all_paused))
-        how = all_hold ? OUTPUT_HOLD : OUTPUT_LEAVE_OUT;
+        how = all_hold && atomic_load(&lane->leaves_ns) == 0 ? OUTPUT_HOLD : OUTPUT_LEAVE_OUT;
     atomic_store(&lane->pause, how);
-    sampler_set_percent(&lane->sampler, atomic_load(&lane->dials->percent));
+    sampler_set_percent(&atomic_load(&lane->newest)->sampler, atomic_load(&lane->dials->percent));
 }
 
 void pipeline_turn(struct pipeline *pipe)
 {
-    bool all_paused = all_outputs_paused(pipe), hold[LEGS];
+    struct layout outputs;
+    bool hold[LEGS];
     assert(pipe->config.steerable);
+    layout_read(&outputs, pipe);
+    bool all_paused = all_outputs_paused(&outputs);
     for (size_t leg = 0; leg < LEGS; leg++)
         hold[leg] = true;
     for (size_t i = 0; i < pipe->n_lanes; i++)
-        hold[pipe->lanes[i]->leg] &= turn_lane(pipe->lanes[i], all_paused);
-    for (size_t i = 0; i < pipe->n_exits; i++)
-        turn_exit(pipe->exits[i], all_paused, hold[pipe->exits[i]->leg]);
+        hold[pipe->lanes[i]->leg] &= turn_lane(pipe->lanes[i], &outputs, all_paused);
+    for (size_t i = 0; i < MAX_OUTPUTS; i++)
+        if (pipe->exits[i])
+            turn_exit(pipe->exits[i], all_paused, hold[pipe->exits[i]->leg]);
     atomic_fetch_add(&pipe->turned, 1);
-    for (size_t i = 0; i < pipe->n_exits; i++)
-        queue_wake(pipe->exits[i]->queue);
-}
-
-void lane_filters_free(struct lane_filters *filters)
-{
-    if (filters)
-        filter_chain_free(filters->chain);
-    mem_free(filters);
-}
-
-/* Filters for each lane, none of them in use yet. */
-static int make_filters(const struct pipeline *pipe, const struct filter_maker *maker,
-                        struct lane_filters *made[MAX_INPUTS], struct err *err)
-{
-    for (size_t i = 0; i < pipe->n_lanes; i++) {
-        made[i] = mem_zalloc(MEM_OTHER, sizeof(*made[i]));
-        if (!made[i])
-            return err_sys(err, ENOMEM, "filters");
-        int r = maker->make(maker->arg, pipe->lanes[i]->leg, &made[i]->chain, err);
-        if (r < 0)
-            return r;
-        filter_chain_count(made[i]->chain, pipe->lanes[i]->books);
-    }
-    return 0;
-}
-
-int pipeline_change_filters(struct pipeline *pipe, const struct filter_maker *maker,
-                            struct err *err)
-{
-    struct lane_filters *made[MAX_INPUTS] = {NULL};
-    assert(pipe->config.steerable);
-    int r = make_filters(pipe, maker, made, err);
-    for (size_t i = 0; i < pipe->n_lanes; i++) /* what its thread has not taken yet comes back */
-        lane_filters_free(r < 0 ? made[i] : atomic_exchange(&pipe->lanes[i]->next, made[i]));
-    if (r == 0)
-        pipeline_turn(pipe);
-    return r;
+    for (size_t i = 0; i < MAX_OUTPUTS; i++)
+        if (pipe->exits[i])
+            queue_wake(pipe->exits[i]->queue);
 }
 
 /* --- an input's thread --- */
 
 static void take_filters(struct lane *lane)
 {
-    struct lane_filters *next = atomic_exchange(&lane->next, NULL);
+    struct lane_filters *next = atomic_exchange(&lane->next_filters, NULL);
     if (!next)
         return;
     filter_chain_free(lane->chain);
@@ -121,16 +93,55 @@ static void take_filters(struct lane *lane)
     mem_free(next);
 }
 
+/* What was on its way to outputs that are removed goes to them, and nothing afterwards: not what
+ * waits to be decided, and not the responses to what they had. */
+static void part(struct lane *lane, uint32_t gone)
+{
+    uint64_t all = 0, filtered = 0;
+    for (uint32_t left = gone; left != 0; left &= left - 1) {
+        size_t i = (size_t)__builtin_ctz(left);
+        if (lane->fed >> i & 1) {
+            lane_empty_feed(lane, i);
+            queue_kick(lane->exits[i]->queue);
+        }
+        all |= route_bits(i);
+        filtered = route_with_fate(filtered, i, ROUTE_FILTERED);
+    }
+    lane->fed &= ~gone;
+    if (lane->fates)
+        fates_replace(lane->fates, all, filtered);
+    if (lane->waiting)
+        waiting_mask(lane->waiting, ~(uint64_t)gone);
+}
+
+static void take_way(struct lane *lane)
+{
+    struct way *next = atomic_exchange(&lane->next_way, NULL);
+    if (!next)
+        return;
+    uint32_t gone = next->deaf & ~lane->way->deaf;
+    if (gone)
+        part(lane, gone);
+    way_free(lane->way);
+    lane->way = next;
+}
+
 void lane_turn(struct lane *lane)
 {
     struct pipeline *pipe = lane->pipe;
-    lane->turned = atomic_load(&pipe->turned); /* first: what changes from now on is seen next */
+    unsigned turned = atomic_load(&pipe->turned); /* first: what changes from now on is seen next */
     take_filters(lane);
-    sampler_set_percent(&lane->sampler, atomic_load(&lane->dials->percent));
-    limiter_set_rate(&lane->limiter, &lane->limit, atomic_load(&lane->dials->rate),
-                     pipe->config.seed, clock_mono_ns());
-    for (size_t i = 0; i < lane->n_exits; i++)
-        route_set_weight(lane->route, i, atomic_load(&lane->exits[i]->dials->weight));
+    take_way(lane);
+    if (lane->in) {
+        sampler_set_percent(&lane->sampler, atomic_load(&lane->dials->percent));
+        limiter_set_rate(&lane->limiter, &lane->limit, atomic_load(&lane->dials->rate),
+                         pipe->config.seed, clock_mono_ns());
+    }
+    for (uint32_t left = ALL_OUTPUTS & ~lane->way->deaf; lane->in && left != 0; left &= left - 1) {
+        size_t i = (size_t)__builtin_ctz(left);
+        route_set_weight(lane->way->route, i, atomic_load(&lane->exits[i]->dials->weight));
+    }
+    atomic_store(&lane->turned, turned); /* last: it tells that the lane knows */
 }
 
 void lane_turn_speed(struct lane *lane)
@@ -148,9 +159,17 @@ void lane_turn_speed(struct lane *lane)
 void exit_lane_turn(struct exit_lane *lane)
 {
     struct pipeline *pipe = lane->pipe;
-    lane->turned = atomic_load(&pipe->turned);
-    limiter_set_rate(&lane->limiter, &lane->limit, atomic_load(&lane->dials->rate),
+    unsigned turned = atomic_load(&pipe->turned);
+    struct exit_rules *rules = lane->rules = atomic_load(&lane->newest);
+    limiter_set_rate(&rules->limiter, &rules->limit, atomic_load(&lane->dials->rate),
                      pipe->config.seed, clock_mono_ns());
+    atomic_store(&lane->turned, turned);
+}
+
+bool exit_lane_is_overdue(const struct exit_lane *lane)
+{
+    int64_t since = atomic_load_explicit(&lane->leaves_ns, memory_order_relaxed);
+    return unlikely(since != 0) && clock_mono_ns() - since > lane->pipe->config.drain_ns;
 }
 
 void exit_lane_leave_out(struct exit_lane *lane, const struct msg *msg)

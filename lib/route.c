@@ -15,6 +15,7 @@ struct stop {
 };
 
 struct route {
+    uint64_t nowhere; /* ROUTE_FILTERED for those that are not there */
     bool selective;
     bool splits;
     struct split split;
@@ -58,6 +59,9 @@ static int open_stop(struct route *route, const struct route_output *output, str
     size_t i = route->n++;
     struct stop *stop = &route->stops[i];
     stop->output = *output;
+    if (!output->sampler)
+        return 0;
+    route->nowhere = route_with_fate(route->nowhere, i, ROUTE_TAKEN);
     if (output->in_split) {
         split_add(&route->split, i, output->weight, output->name);
         route->splits = true;
@@ -75,6 +79,7 @@ int route_new(struct route **routep, const struct route_output *outputs, size_t 
         return err_sys(err, ENOMEM, "outputs");
     assert(n <= ROUTE_OUTPUTS_MAX);
     split_init(&route->split, by, seed);
+    route->nowhere = ROUTE_NOWHERE;
     for (size_t i = 0; i < n; i++) {
         int r = open_stop(route, &outputs[i], err);
         if (r < 0) {
@@ -131,10 +136,12 @@ static enum route_fate sampled(const struct stop *stop, const struct msg *reques
 
 uint64_t route_request(struct route *route, const struct msg *request, uint32_t *undecided)
 {
-    uint64_t fates = 0, candidates = 0;
+    uint64_t fates = route->nowhere, candidates = 0;
     *undecided = 0;
     for (size_t i = 0; i < route->n; i++) {
         bool waits = false;
+        if (!route->stops[i].output.sampler)
+            continue;
         if (!conditions_hold(&route->stops[i], request, false, 0, &waits))
             set_fate(&fates, i, ROUTE_FILTERED);
         else if (waits)
@@ -174,8 +181,9 @@ const char *route_failed_condition(const struct route *route, size_t output)
 
 uint64_t route_all(const struct route *route, enum route_fate fate)
 {
-    uint64_t fates = 0;
+    uint64_t fates = route->nowhere;
     for (size_t i = 0; i < route->n; i++)
-        set_fate(&fates, i, fate);
+        if (route->stops[i].output.sampler)
+            set_fate(&fates, i, fate);
     return fates;
 }

@@ -23,14 +23,18 @@ enum route_fate {
 /* ROUTE_FILTERED at all outputs. */
 #define ROUTE_NOWHERE (((UINT64_C(1) << (ROUTE_BITS * ROUTE_OUTPUTS_MAX)) - 1) / 7)
 
+/* All bits of one output's. */
+static inline uint64_t route_bits(size_t output)
+{
+    return UINT64_C(7) << (ROUTE_BITS * output);
+}
 static inline enum route_fate route_fate_at(uint64_t fates, size_t output)
 {
     return (enum route_fate)(fates >> (ROUTE_BITS * output) & 7);
 }
 static inline uint64_t route_with_fate(uint64_t fates, size_t output, enum route_fate fate)
 {
-    return (fates & ~(UINT64_C(7) << (ROUTE_BITS * output))) | (uint64_t)fate
-                                                                   << (ROUTE_BITS * output);
+    return (fates & ~route_bits(output)) | (uint64_t)fate << (ROUTE_BITS * output);
 }
 
 /* One output, as it was configured. All pointers are borrowed and outlive the route. */
@@ -38,7 +42,8 @@ struct route_output {
     const char *name;
     const struct options
         *options; /* its own: the conditions are the values of "http-if"; or NULL */
-    struct sampler *sampler; /* shared by all inputs */
+    struct sampler *sampler; /* shared by all inputs; NULL: there is no output of that number, and
+                                its fate is ROUTE_FILTERED, as that of all beyond the last one */
     bool in_split;
     double weight; /* of the split */
 };

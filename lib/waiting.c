@@ -139,6 +139,12 @@ bool waiting_has(const struct waiting *waiting, struct span id, uint64_t *note)
     return i != NONE;
 }
 
+void waiting_mask(struct waiting *waiting, uint64_t mask)
+{
+    for (uint32_t i = waiting->oldest; i != NONE; i = waiting->places[i].newer)
+        waiting->places[i].note &= mask;
+}
+
 const struct msg *waiting_take(struct waiting *waiting, struct span id, uint64_t *note)
 {
     if (waiting->n == 0)

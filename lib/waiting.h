@@ -17,6 +17,8 @@ void waiting_free(struct waiting *waiting);
 void waiting_put(struct waiting *waiting, const struct msg *msg, uint64_t note);
 /* Does one of that id wait? Then the number of the one that waiting_take() would return. */
 bool waiting_has(const struct waiting *waiting, struct span id, uint64_t *note);
+/* Of the numbers of all that wait, the bits of mask stay. */
+void waiting_mask(struct waiting *waiting, uint64_t mask);
 /* The oldest of that id, out of the room: its reference is the caller's. NULL: none. */
 const struct msg *waiting_take(struct waiting *waiting, struct span id, uint64_t *note);
 /* The oldest, while there are too many or too long ones; its reference is the caller's. */

@@ -40,6 +40,8 @@ struct object json_account(const struct account *account, enum account_kind kind
 {
     struct object o = object_new();
     put_text(&o, "name", account_name(account));
+    if (account_presence(account) > 0)
+        put(&o, "removed", json_moment(account_presence(account)));
     put_books(&o, account, kind);
     if (kind == ACCOUNT_INPUT)
         return o;

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "lib/mem.h"
 
@@ -29,6 +30,23 @@ void put_integer(struct object *o, const char *key, uint64_t n)
 void put_seconds(struct object *o, const char *key, int64_t ns)
 {
     put(o, key, json_real((double)ns / (double)NS_PER_S));
+}
+
+const char *moment_text(char text[MOMENT_MAX], int64_t wall_ns)
+{
+    struct tm tm;
+    char day[32];
+    time_t s = (time_t)(wall_ns / NS_PER_S);
+    if (!gmtime_r(&s, &tm) || strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
+        return "";
+    snprintf(text, MOMENT_MAX, "%s.%03dZ", day, (int)(wall_ns / NS_PER_MS % 1000));
+    return text;
+}
+
+json_t *json_moment(int64_t wall_ns)
+{
+    char text[MOMENT_MAX];
+    return json_string(moment_text(text, wall_ns));
 }
 
 void put_text(struct object *o, const char *key, const char *text)

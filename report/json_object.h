@@ -22,6 +22,11 @@ void put_text(struct object *o, const char *key, const char *text);
 /* Percentiles: "latency_p50_s" and so on; nothing when there are none. */
 void put_times(struct object *o, const char *name, const struct histogram *h);
 
+/* RFC 3339, in UTC, to the millisecond; of nanoseconds since 1970. */
+#define MOMENT_MAX 64
+const char *moment_text(char text[MOMENT_MAX], int64_t wall_ns);
+json_t *json_moment(int64_t wall_ns);
+
 /* As put_text() does it. NULL: no memory. */
 json_t *json_text(const char *text);
 /* Appends value to *list and takes it; *list becomes NULL when that fails, or value is NULL. */

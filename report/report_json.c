@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 #include <errno.h>
-#include <time.h>
 
 #include "report/json_account.h"
 #include "report/json_exchanges.h"
@@ -8,24 +7,12 @@
 
 #define FORMAT_VERSION 1
 
-/* RFC 3339, in UTC, to the millisecond. */
-static json_t *moment(int64_t wall_ns)
-{
-    struct tm tm;
-    char text[64], day[32];
-    time_t s = (time_t)(wall_ns / NS_PER_S);
-    if (!gmtime_r(&s, &tm) || strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
-        return json_null();
-    snprintf(text, sizeof(text), "%s.%03dZ", day, (int)(wall_ns / NS_PER_MS % 1000));
-    return json_string(text);
-}
-
 static json_t *run(const struct report_facts *facts)
 {
     struct object o = object_new();
     put(&o, "command", json_deep_copy(facts->command));
-    put(&o, "start", moment(facts->start_wall_ns));
-    put(&o, "end", moment(facts->end_wall_ns));
+    put(&o, "start", json_moment(facts->start_wall_ns));
+    put(&o, "end", json_moment(facts->end_wall_ns));
     put_seconds(&o, "duration_s", facts->end_ns - facts->start_ns);
     put(&o, "exit_status", json_integer(facts->exit_status));
     put_text(&o, "error", facts->error);

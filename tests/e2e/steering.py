@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 
-from harness import Failure, wait_until
+from harness import Failure, check, equal, wait_until
 
 START = 1_700_000_000_000_000_000
 
@@ -57,6 +57,50 @@ def control(case, path, refrain=None):
     wait(connected, f"{path} answers")
     case.on_exit(made[0].close)
     return made[0]
+
+
+class Config:
+    """A refrain whose file can be written anew. {lines} go above the outputs of the file."""
+
+    def __init__(self, case, text, ready=False):
+        self.case, self.text = case, text
+        self.path = self.write()
+        self.refrain = case.refrain("--config", self.path, "--control", case.path("c.sock"),
+                                    ready=ready)
+        self.control = control(case, case.path("c.sock"), self.refrain)
+
+    def write(self, old="", new=""):
+        check(old in self.text, f"no {old!r} in the file")
+        self.text = self.text.replace(old, new) if old else self.text
+        return self.case.write("refrain.conf", self.text)
+
+    def try_text(self, text):
+        """The error, or None."""
+        self.text = text
+        self.write()
+        answer = self.control.raw(b"1 reload\n")
+        return None if answer["ok"] else answer["error"]
+
+    def reload_text(self, text):
+        equal(self.try_text(text), None, "the error of a reload")
+
+    def reload(self, old, new):
+        self.write(old, new)
+        self.control.ask("reload")
+
+    def refuse(self, old, new, word):
+        before, limits = self.text, self.dials()
+        self.write(old, new)
+        error = self.control.ask("reload", ok=False)["error"]
+        check(word in error, f"no {word!r} in: {error}")
+        equal(self.dials(), limits, f"dials after {new!r} was refused")
+        self.text = before
+        self.write()
+
+    def dials(self):
+        answer = self.control.ask("status")
+        return [(i["name"], i["percent"], i["rate"], i.get("weight"), i.get("speed"))
+                for i in answer["inputs"] + answer["outputs"]]
 
 
 class Traffic:

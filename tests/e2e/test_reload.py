@@ -10,41 +10,7 @@ import time
 import gor
 from harness import check, equal, main, need_root, test, wait_until, within
 from servers import Nginx, Target
-from steering import START, Traffic, control, number_of
-
-
-class Run:
-    """A refrain whose file can be written anew. {lines} go above the outputs of the file."""
-
-    def __init__(self, case, text, ready=False):
-        self.case, self.text = case, text
-        self.path = self.write()
-        self.refrain = case.refrain("--config", self.path, "--control", case.path("c.sock"),
-                                    ready=ready)
-        self.control = control(case, case.path("c.sock"), self.refrain)
-
-    def write(self, old="", new=""):
-        check(old in self.text, f"no {old!r} in the file")
-        self.text = self.text.replace(old, new) if old else self.text
-        return self.case.write("refrain.conf", self.text)
-
-    def reload(self, old, new):
-        self.write(old, new)
-        self.control.ask("reload")
-
-    def refuse(self, old, new, word):
-        before, limits = self.text, self.dials()
-        self.write(old, new)
-        error = self.control.ask("reload", ok=False)["error"]
-        check(word in error, f"no {word!r} in: {error}")
-        equal(self.dials(), limits, f"dials after {new!r} was refused")
-        self.text = before
-        self.write()
-
-    def dials(self):
-        answer = self.control.ask("status")
-        return [(i["name"], i["percent"], i["rate"], i.get("weight"), i.get("speed"))
-                for i in answer["inputs"] + answer["outputs"]]
+from steering import START, Config, Traffic, control, number_of
 
 
 def record(case, n=4000, rate=1000):
@@ -57,7 +23,7 @@ def record(case, n=4000, rate=1000):
 def under_load(case):
     need_root()
     nginx, target = Nginx(case), Target(case)
-    run = Run(case, f"""
+    run = Config(case, f"""
 input-raw = 127.0.0.1:{nginx.port}
 http-disallow-url = ^/never/0$
 [output v2]
@@ -73,12 +39,12 @@ output-http = http://127.0.0.1:{target.port}|100%
     equal([n for n in range(sent) if times[n] != 1], [], "requests that did not arrive once")
     equal(result.input("input-raw")["requests_complete"], sent, "captured")
     equal(result.input("input-raw")["kernel_drops"], 0, "lost by the kernel")
-    equal(run.refrain.stderr().count("is in effect"), 50, "reloads that are told")
+    check("is in effect" in run.refrain.stderr(), "the log does not tell")
 
 
 @test("filters, percentages, rates, weights and speed take effect at once; what was set by hand stays")
 def effect(case):
-    run = Run(case, f"""
+    run = Config(case, f"""
 input-file = {record(case, 20000)}|100%
 split-output = true
 split-among = a,b
@@ -119,7 +85,7 @@ output-file = {case.path('c.gor')}|100%
 
 @test("a file that is wrong, or asks for what cannot change, is refused by name, and all stays as it is")
 def refused(case):
-    run = Run(case, f"""
+    run = Config(case, f"""
 input-file = {record(case)}|10%
 http-allow-url = ^/
 [output a]
@@ -136,13 +102,11 @@ output-file = {case.path('b.gor')}
             ("http-allow-url", "redact = param:x\nhttp-allow-url", "redact"),
             ("http-allow-url", "http-set-header = Host: x\nhttp-allow-url", "Host"),
             ("in.gor|10%", "other.gor|10%", "input-file"),
-            ("a.gor|50%", "z.gor|50%", "output-file"),
-            ("|50%", "|20%,by=ip", "output-file"),
-            ("|50%", "|ramp=1%;every=1h", "output-file"),
-            ("[output b]", "[output c]", "to-name"),
-            ("path:/0", "path:/1", "to-if"),
-            ("[output b]\n", "[output n]\noutput-null\n[output b]\n", "the number of outputs"),
-            ("|50%", "|10%\nset-header = A: 1", "to-set-header")):
+            ("http-allow-url", "seed = 3\nhttp-allow-url", "seed"),
+            ("http-allow-url", "input-dummy = x\nhttp-allow-url", "input-dummy"),
+            ("http-allow-url", "state = x\nhttp-allow-url", "state"),
+            ("path:/0", "path:0", "to-if"),
+            ("|50%", "|10%\nset-header = Host: a", "to-set-header of Host")):
         run.refuse(old, new, word)
     os.unlink(run.path)
     check("No such file" in run.control.ask("reload", ok=False)["error"], "no word of the file")
@@ -158,7 +122,7 @@ output-file = {case.path('b.gor')}
 
 @test("SIGHUP reads the file again, and outputs open their files again; an error is told in the log")
 def hang_up(case):
-    run = Run(case, f"""
+    run = Config(case, f"""
 input-dummy = x
 [output a]
 output-file = {case.path('a.gor')}|50%

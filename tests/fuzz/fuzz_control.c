@@ -28,13 +28,13 @@ struct bed {
     struct commands commands;
 };
 
-static void add(struct bed *bed, const char *name, enum account_kind kind)
+static void add(struct bed *bed, size_t place, const char *name, enum account_kind kind)
 {
-    struct steered *item = &bed->steer.items[bed->steer.n];
+    struct steered *item = &bed->steer.items[place];
+    item->used = true;
     memcpy(item->name, name, strlen(name) + 1);
     item->kind = kind;
     item->account = ledger_account(bed->ledger, kind, name);
-    bed->steer.n++;
     item->in_split = kind == ACCOUNT_OUTPUT;
     item->speed = kind == ACCOUNT_INPUT ? 100 : 0;
     dials_init(&item->dials, &(struct limit){0});
@@ -51,9 +51,10 @@ static struct bed *made(void)
     check(ledger_new(&bed.ledger) == 0 && options_new(&bed.options, &refrain_options) == 0);
     check(pipeline_new(&bed.pipe, &config, &err) == 0);
     bed.steer.pipe = bed.pipe;
-    add(&bed, "out.x", ACCOUNT_OUTPUT);
-    add(&bed, "in", ACCOUNT_INPUT);
-    reload_init(&bed.reload, &(struct command_line){.argc = 0}, &bed.steer, bed.options);
+    add(&bed, 0, "out.x", ACCOUNT_OUTPUT);
+    add(&bed, 1, "in", ACCOUNT_INPUT);
+    reload_init(&bed.reload, &(struct command_line){.argc = 0}, &bed.steer, bed.ledger,
+                bed.options);
     bed.commands = (struct commands){.reload = &bed.reload,
                                      .steer = &bed.steer,
                                      .pipe = bed.pipe,
