@@ -11,6 +11,8 @@
 #include "lib/mem.h"
 
 #define CACHE_LINE 64
+/* Bytes of a message: most are not much longer, and of those that are the cache sees a row. */
+#define FETCH_AHEAD 768
 
 /* A ring of which producers own the tail, one at a time, and the consumer the head: each side
  * writes only its own line, and reads the other's once a batch. put and taken count messages, and
@@ -155,6 +157,20 @@ static void tell_room(struct queue *q)
         signal_fd(q->room_fd);
 }
 
+/* Messages lie in the cache of the thread that made them: while one is worked on, those behind it
+ * come. Of the one after it the beginning, so that the next call knows where its payload lies. */
+static void fetch_ahead(const struct queue *q, size_t taken)
+{
+    size_t left = q->known - taken;
+    if (left > 2)
+        __builtin_prefetch(q->slots[(taken + 2) & q->mask]);
+    if (left < 2)
+        return;
+    const char *next = (const char *)q->slots[(taken + 1) & q->mask];
+    for (size_t at = CACHE_LINE; at < FETCH_AHEAD; at += CACHE_LINE)
+        __builtin_prefetch(next + at);
+}
+
 const struct msg *queue_take(struct queue *q)
 {
     size_t taken = atomic_load_explicit(&q->taken, memory_order_relaxed);
@@ -164,6 +180,7 @@ const struct msg *queue_take(struct queue *q)
             return NULL;
     }
     const struct msg *msg = q->slots[taken & q->mask];
+    fetch_ahead(q, taken);
     size_t bytes = atomic_load_explicit(&q->taken_bytes, memory_order_relaxed) + msg_cost(msg);
     atomic_store_explicit(&q->taken_bytes, bytes, memory_order_relaxed);
     atomic_store_explicit(&q->taken, taken + 1, memory_order_release);

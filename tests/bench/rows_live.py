@@ -65,7 +65,7 @@ def start_refrain(bench, *args, **kwargs):
 
 
 def filter_of(listener):
-    return listener.said().partition("filter: ")[2].splitlines()[0]
+    return listener.said().partition("filter: ")[2].splitlines()[0].rstrip('"')  # msg="..."
 
 
 def load_command(bench, requests, rate):

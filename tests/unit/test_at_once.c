@@ -133,7 +133,8 @@ END_TEST
 
 START_TEST(a_limit_a_due_time_and_a_pause_are_matters_of_the_outputs_own_thread)
 {
-    static const struct wish wishes[] = {{.rate = 1e9}, {.due = true}, {.steerable = true}};
+    static const struct wish wishes[] = {
+        {.rate = 10 * REQUESTS}, {.due = true}, {.steerable = true}};
     for (size_t i = 0; i < ARRAY_LEN(wishes); i++) {
         struct target t = run(&wishes[i]);
         ck_assert_uint_eq(t.by_inputs, 0);
