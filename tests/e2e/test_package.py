@@ -149,7 +149,8 @@ def life_of_a_package(case):
     check("refrain:x:" in chroot.run("cat", "/etc/passwd"), "no user refrain")
     for path in ("/usr/bin/refrain", "/lib/systemd/system/refrain@.service",
                  "/usr/share/man/man1/refrain.1.gz", "/usr/share/man/man7/refrain-operate.7.gz",
-                 "/usr/share/bash-completion/completions/refrain", "/etc/refrain"):
+                 "/usr/share/bash-completion/completions/refrain", "/etc/refrain",
+                 "/usr/share/refrain/prometheus/refrain.rules.yml"):
         check(chroot.has(path) or chroot.has("/usr" + path), f"no {path}")
     for point in ("proc", "dev"):
         sh("mount", "--rbind", f"/{point}", f"{chroot.root}/{point}")
