@@ -104,7 +104,8 @@ class Config:
 
 
 class Traffic:
-    """Requests to a server, at a rate, over connections of their own, numbered in their path."""
+    """Requests to a server, at a rate, over connections of their own, numbered in their path.
+    headers: lines, or what makes them for a number."""
 
     def __init__(self, case, port, rate=300, headers=(), connections=1):
         self.port, self.rate, self.headers = port, rate, headers
@@ -126,7 +127,7 @@ class Traffic:
                 with self.lock:
                     n, self.sent = self.sent, self.sent + 1
                 lines = [f"GET /n/{n} HTTP/1.1", "Host: h", f"X-User: user-{number}",
-                         *self.headers]
+                         *(self.headers(n) if callable(self.headers) else self.headers)]
                 s.sendall("\r\n".join(lines).encode() + b"\r\n\r\n")
                 while reader.readline() not in (b"\r\n", b""):
                     pass

@@ -5,16 +5,14 @@ REFRAIN_LONG=1 or `full`, the Debian package in a system of its own: installed, 
 purged."""
 import os
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 
-from harness import (Skip, check, equal, long_run, main, need, need_root, read_text, sh, test,
-                     wait_until)
+import package
+from harness import check, equal, long_run, main, need, read_text, sh, test, wait_until
+from package import ROOT, packages
 from servers import Target
 
-ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 LONG = long_run(sys.argv)
 EXPOSURE = 2.0  # of systemd-analyze security
 
@@ -67,69 +65,8 @@ def manifests(case):
             check(line in text, f"{name}: no {line}")
 
 
-class Chroot:
-    """A Debian of its own, with what the package depends on."""
-
-    def __init__(self, folder):
-        self.root = folder
-
-    def run(self, *command, timeout=120):
-        return sh("chroot", self.root, "env", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C",
-                  "DEBIAN_FRONTEND=noninteractive", *command, timeout=timeout)
-
-    def has(self, path):
-        return os.path.lexists(self.root + path)
-
-    def install(self, deb):
-        shutil.copy(deb, f"{self.root}/tmp/package.deb")
-        self.run("dpkg", "-i", "/tmp/package.deb")
-
-
-def build_packages(folder):
-    """The package, and the same with a higher version, for an upgrade."""
-    tree = f"{folder}/tree"
-    os.mkdir(tree)
-    files = sh("git", "-c", f"safe.directory={ROOT}", "-C", ROOT, "ls-files")
-    subprocess.run(["tar", "-C", ROOT, "-c", "-T", "-", "-f", f"{folder}/tree.tar"], check=True,
-                   input=files.encode(), timeout=60)
-    sh("tar", "-C", tree, "-xf", f"{folder}/tree.tar")
-    debs = []
-    for version in ("0.1.0", "0.1.1~test1"):
-        if debs:
-            subprocess.run(["sed", "-i", f"1s/(.*)/({version})/", f"{tree}/debian/changelog"],
-                           check=True)
-        sh("env", "-C", tree, "dpkg-buildpackage", "-us", "-uc", "-b", *(["-nc"] if debs else []),
-           timeout=900)
-        debs.append(f"{folder}/refrain_{version}_{sh('dpkg', '--print-architecture').strip()}.deb")
-    return debs
-
-
-def make_system():
-    """While the archive can be reached: packages, and a chroot with what they depend on."""
-    if not LONG or os.geteuid() != 0:
-        return
-    need("debootstrap", "dpkg-buildpackage", "lintian")
-    folder = os.environ["REFRAIN_PACKAGES"] = tempfile.mkdtemp(prefix="refrain-package-")
-    debs = build_packages(folder)
-    depends = re.sub(r"\([^)]*\)", "", sh("dpkg-deb", "-f", debs[0], "Depends"))
-    needed = [d.split("|")[0].strip() for d in depends.split(",")]
-    # nothing is started in there: the part of systemd that makes users will do
-    needed = [d.replace("systemd", "systemd-standalone-sysusers") for d in needed]
-    sh("debootstrap", "--variant=minbase", "--include=" + ",".join(needed), "bookworm",
-       f"{folder}/root", timeout=900)
-
-
 def long_test(sentence):
     return test(sentence) if LONG else lambda function: function
-
-
-def packages():
-    need_root()
-    folder = os.environ.get("REFRAIN_PACKAGES", "")
-    if not os.path.isdir(f"{folder}/root"):
-        raise Skip("no chroot could be made")
-    debs = sorted(n for n in os.listdir(folder) if n.startswith("refrain_") and n.endswith(".deb"))
-    return Chroot(f"{folder}/root"), [f"{folder}/{n}" for n in debs], folder
 
 
 @long_test("lintian finds no error in the package")
@@ -189,8 +126,4 @@ def record(case, chroot, port):
 
 
 if __name__ == "__main__":
-    try:
-        main(make_system)
-    finally:
-        if "REFRAIN_PACKAGES" in os.environ:
-            shutil.rmtree(os.environ["REFRAIN_PACKAGES"], True)
+    package.run(main, LONG)
