@@ -125,8 +125,9 @@ static void make_bed(struct bed *bed)
     ck_assert_int_eq(pipeline_new(&bed->pipe, &config, &err), 0);
     for (size_t i = 0; i < KINDS; i++) {
         enum account_kind kind = kinds[i].output ? ACCOUNT_OUTPUT : ACCOUNT_INPUT;
-        struct steered *item = &bed->steer->items[bed->steer->n++];
-        *item = (struct steered){.kind = kind,
+        struct steered *item = &bed->steer->items[i];
+        *item = (struct steered){.used = true,
+                                 .kind = kind,
                                  .account = ledger_account(bed->ledger, kind, kinds[i].account),
                                  .output = kinds[i].output,
                                  .captures = kinds[i].captures};
