@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """The operator's way, as refrain-operate(7) tells it: from installing to a guarded mirror of a real
-nginx, an emergency stop and a clean removal. The commands and the files are the page's; only
-times are others: of a step, of the guard's window, and the bound on latency. The host is a copy of this one (an overlay, own
-network and processes), where what meson installs stands in for the package; with REFRAIN_LONG=1 or
-`full` it is a fresh Debian with the package itself. What systemctl would do is done here, by what
-the unit says."""
+nginx, an emergency stop and a clean removal. The commands and the files are the page's; only times
+are others: of a step, of the guard's window, and the bound on latency. The host is a copy of this
+one (an overlay, own network and processes), where what meson installs stands in for the package;
+with REFRAIN_LONG=1 or `full` it is a fresh Debian with the package itself. What systemctl would do
+is done here, by what the unit says."""
 import os
 import re
 import shlex
@@ -72,7 +72,8 @@ class Host:
         if words[0] == "journalctl":
             return self.journal(words[2])
         if words[0] == "curl":
-            return sh("curl", "-sS", "--fail", *words[1:])
+            return sh("curl", "-sS", "--fail", "--retry", "20", "--retry-all-errors", "--retry-delay",
+                      "1", *words[1:])
         return self.system.run("sh", "-c", command)
 
     def spawn(self, name, *command):
