@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Rows about live capture: an nginx on loopback, a load of keep-alive GETs over 64 connections, and
 refrain or libpcap with an empty callback listening, with the same filter and the same ring."""
+import math
 import os
 import select
 import signal
@@ -14,7 +15,8 @@ CONNECTIONS = 64
 RING_MIB = 32
 RATE = 40_000
 SETTLE_S = 0.15  # the kernel hands the last block over within 10 ms
-NOISE_MAX = 1.5  # of a latency, to itself; what differs more is not judged
+NOISE_MAX = 1.5  # of a latency's median, to itself; what differs more is not judged
+ROUNDS_FOR_NOISE = 6  # of a latency, for each round of the others
 RECORD_START = (b"1", b"2", b"3")
 
 
@@ -283,14 +285,24 @@ def start(bench):
     return [figure_line("start", "from exec to capturing", times, "ms", 50)]
 
 
+def spread_of_median(pairs):
+    """By what factor the median of such ratios can be off by chance: twice its standard error, from
+    the median deviation of their logarithms, which a few disturbed rounds do not change."""
+    logs = [math.log(a / b) for a, b in pairs]
+    middle = statistics.median(logs)
+    deviation = 1.4826 * statistics.median(abs(x - middle) for x in logs)
+    return math.exp(2 * 1.2533 * deviation / math.sqrt(len(logs)))
+
+
 def footprint(bench):
-    """nginx on the first CPU, the load on the others; refrain there too, or beside nginx."""
+    """nginx on the first CPU, the load on the others; refrain there too, or beside nginx. Many short
+    rounds: what else goes on disturbs a few of them, and not their median."""
     cpus = sorted(os.sched_getaffinity(0))
     if len(cpus) < 2:
         bench.say("footprint: needs two CPUs")
         return []
     first, others, rate = {cpus[0]}, set(cpus[1:]), 5000
-    requests = bench.count(3 * rate)
+    requests = bench.count(rate // 2)
 
     def p99(where):
         listener = start_refrain(bench, "--output-null", cpus=where) if where else None
@@ -301,7 +313,7 @@ def footprint(bench):
 
     os.sched_setaffinity(bench.nginx.process.pid, first)
     apart, together, noise = [], [], []
-    for _ in bench.rounds():
+    for _ in range(ROUNDS_FOR_NOISE * bench.runs):
         alone = p99(None)
         apart.append((p99(others), alone))
         again = p99(None)
@@ -309,7 +321,7 @@ def footprint(bench):
         noise.append((again, alone))
     os.sched_setaffinity(bench.nginx.process.pid, set(cpus))
     what = f"nginx's p99 at {rate:,}/s"
-    limit = max(1.05, 1 + statistics.median(abs(a / b - 1) for a, b in noise) * 2)
+    limit = max(1.05, spread_of_median(noise))
     if limit > NOISE_MAX:
         bench.say("footprint: too much else is going on to judge by")
     return [ratio_line("footprint-none", f"{what}: without, to without", noise, "us"),
