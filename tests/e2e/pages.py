@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The manual pages' blocks: what stands in .Dl lines and between .Bd and .Ed. A comment in the line
-above one says what it is, if it is no commands that can simply be run:
+"""The manual pages' blocks: .Dl lines, those that follow each other together, and what stands
+between .Bd and .Ed. A comment in the line above one says what it is, if it is no commands that can
+simply be run:
 
     .\\" file: PATH      the content of that file
     .\\" shown: WHAT     nothing to be run: a format, an output, a figure
@@ -36,9 +37,10 @@ def blocks(page):
         elif line.startswith(".Bd -literal"):
             body, begun = [], number
         elif line.startswith(".Dl "):
-            found.append(Block(f"{page}:{number}", section, *kind, [unescaped(line[4:])]))
-            if number == len(lines) or not lines[number].startswith(".Dl "):
-                kind = ("run", "")
+            if not lines[number - 2].startswith(".Dl "):
+                found.append(Block(f"{page}:{number}", section, *kind, []))
+            found[-1].lines.append(unescaped(line[4:]))
+            kind = ("run", "")
         elif mark:
             kind = mark.groups()
         elif line.startswith(".Sh "):

@@ -6,6 +6,7 @@ are others: of a step, of the guard's window, and the bound on latency. The host
 one (an overlay, own network and processes), where what meson installs stands in for the package;
 with REFRAIN_LONG=1 or `full` it is a fresh Debian with the package itself. What systemctl would do
 is done here, by what the unit says."""
+import json
 import os
 import re
 import shlex
@@ -72,7 +73,7 @@ class Host:
         if words[0] == "journalctl":
             return self.journal(words[2])
         if words[0] == "curl":
-            return sh("curl", "-sS", "--fail", "--retry", "20", "--retry-all-errors", "--retry-delay",
+            return sh("curl", "-sS", "--fail", "--retry", "10", "--retry-all-errors", "--retry-delay",
                       "1", *words[1:])
         return self.system.run("sh", "-c", command)
 
@@ -192,12 +193,15 @@ class Tour:
     def begins(self, _):
         self.traffic = Traffic(self.case, 8080, rate=600, connections=4,
                                headers=lambda n: [f"Cookie: sid={n % USERS}"])
+        self.start_prometheus()
 
     def in_steps(self, text):
         wait_until(lambda: self.status()["percent"] == 20, lambda: f"at 20 %: {self.status()}", 60)
         journal = self.host.journal("refrain@mirror")
         equal(re.findall(r"the ramp goes on to ([0-9.]+)%", journal), ["5", "10", "20"], "steps")
         wait_until(lambda: self.status()["books"]["delivered"] > 50, "the target gets requests", 30)
+        wait_until(lambda: self.asked("query?query=refrain_guard_actions_total")["result"],
+                   "Prometheus has asked", 60)
         check(re.search(r"v2 .*step \d of 4", text) and not self.status()["ramp"]["held"], text)
 
     def target_fails(self):
@@ -209,8 +213,32 @@ class Tour:
         item = self.status()
         check(item["percent"] in (5, 10) and item["ramp"]["held"] and "errors>2%" in item["why"], f"{item}")
 
+    def start_prometheus(self):
+        """With the page's configuration, which looks once a second here."""
+        need("prometheus")
+        block = next(b for b in pages.blocks(PAGE) if b.note == "/etc/prometheus/prometheus.yml")
+        config = "\n".join([*block.lines, "global: {scrape_interval: 1s, evaluation_interval: 1s}", ""])
+        path = self.case.write("prometheus.yml", config.replace("/usr/", f"{self.host.root}/usr/"))
+        with open(self.case.path("prometheus.log"), "wb") as log:
+            self.case.spawn("prometheus", f"--config.file={path}", "--web.listen-address=127.0.0.1:9090",
+                            f"--storage.tsdb.path={self.case.path('prometheus')}", stdout=log, stderr=log)
+
     @staticmethod
-    def told_in_metrics(text):
+    def asked(what):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:9090/api/v1/{what}", timeout=10) as answer:
+                return json.load(answer)["data"]
+        except OSError:
+            return {"alerts": [], "result": []}
+
+    def firing(self):
+        return [a["labels"]["alertname"] for a in self.asked("alerts")["alerts"]
+                if a["state"] == "firing"]
+
+    def told_in_metrics(self, text):
+        wait_until(lambda: "RefrainGuard" in self.firing(),
+                   lambda: f"firing: {self.firing()}; {read_text(self.case.path('prometheus.log'))[-800:]}",
+                   90)
         for line in (r'refrain_ramp_held\{output="v2"\} 1',
                      r'refrain_guard_actions_total\{output="v2",action="step_back"\} [1-9]'):
             check(re.search(line, text), f"no {line} in {text[-3000:]}")
@@ -274,7 +302,7 @@ def the_rest(case):
     os.makedirs(f"{host.root}/var/lib/refrain", exist_ok=True)
     host.system.run("chown", "refrain:", "/var/lib/refrain")
     for block in (b for b in pages.blocks(PAGE) if b.section != TOUR):
-        if block.kind == "file":
+        if block.kind == "file" and block.note.startswith("/etc/refrain/"):
             host.write(block.note, block.lines)
             host.run(f"refrain --config {block.note} --check-config")
         elif block.kind == "not run":
@@ -300,7 +328,7 @@ def run_block(host, block):
             else:
                 host.run(command)
         except (Failure, subprocess.SubprocessError) as e:
-            raise Failure(f"{block.where}: {command}: {e}") from None
+            raise Failure(f"{block.where}: {command}: {e}; {host.journal(block.where)}") from None
     if daemon:
         host.end(block.where, daemon)
     for unit in list(host.running):
