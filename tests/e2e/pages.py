@@ -5,6 +5,7 @@ simply be run:
 
     .\\" file: PATH      the content of that file
     .\\" shown: WHAT     nothing to be run: a format, an output, a figure
+    .\\" checked: WHY    commands that are only run with --check-config
     .\\" not run: WHY    commands that no test can run
 """
 import collections
@@ -12,7 +13,7 @@ import os
 import re
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
-# where: page:line; kind: run, file, shown or "not run"; note: what stands behind it
+# where: page:line; kind: run, or the first word of the comment; note: what stands behind it
 Block = collections.namedtuple("Block", "where section kind note lines")
 
 
@@ -22,13 +23,17 @@ def unescaped(line):
     return line
 
 
+def all_pages():
+    return sorted(name for name in os.listdir(os.path.join(ROOT, "man")) if name != "meson.build")
+
+
 def blocks(page):
     """All of a page, in order."""
     found, section, kind, body, begun = [], "", ("run", ""), None, 0
     with open(os.path.join(ROOT, "man", page), encoding="utf-8") as f:
         lines = f.read().splitlines()
     for number, line in enumerate(lines, 1):
-        mark = re.match(r'\.\\" (file|shown|not run): (.*)', line)
+        mark = re.match(r'\.\\" (file|shown|checked|not run): (.*)', line)
         if body is not None and line != ".Ed":
             body.append(unescaped(line))
         elif line == ".Ed":

@@ -1,42 +1,54 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
 """Every command in the manual pages and in the README runs as it is written there, with nothing
-replaced but hosts and ports."""
+replaced but hosts and ports; those of refrain-operate(7) are run by test_operate.py."""
+import concurrent.futures
 import gzip
 import os
 import re
 import shlex
+import shutil
 import struct
 import subprocess
+import zlib
 
 import gor
+import pages
 from harness import Failure, Skip, check, free_port, main, need_root, sh, test, wait_until
 from servers import Target
 
-ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..")
-START = 1_700_000_000_000_000_000
+PAGES = [page for page in pages.all_pages() if page != "refrain-operate.7"]
+AT_ONCE = 4
+MAX_NOT_RUN = 4  # of all pages
+START = 1_699_970_699_900_000_000  # 100 ms before 14:05 UTC, of which an example speaks
 # what an example's requests must look like to pass its filters
 HEADERS = ["X-User-Type: tester", "X-User: u1", "Cookie: sid=1", "Content-Type: application/json"]
 
 
-def commands():
-    """(where, command) of all examples."""
-    found = []
-    for page in ("refrain.1.in", "refrain-tools.1.in", "refrain-file.5", "refrain-gor.7.in",
-                 "refrain-operate.7"):
-        with open(os.path.join(ROOT, "man", page), encoding="utf-8") as f:
-            for number, line in enumerate(f, 1):
-                match = re.match(r"\.Dl (?:sudo )?(refrain .*)", line)
-                if match:
-                    found.append((f"{page}:{number}", match.group(1).replace("\\&", "")
-                                  .replace("\\-", "-").replace("\\(aq", "'")
-                                  .replace("\\(dq", "\"")))
-    with open(os.path.join(ROOT, "README.md"), encoding="utf-8") as f:
+def readme():
+    """(where, command) of the examples in the README."""
+    with open(os.path.join(pages.ROOT, "README.md"), encoding="utf-8") as f:
         for number, line in enumerate(f, 1):
             match = re.match(r" {4}(?:sudo )?build/cmd/(refrain .*)", line)
             if match:
-                found.append((f"README.md:{number}", match.group(1)))
-    return found
+                yield f"README.md:{number}", match.group(1)
+
+
+def examples():
+    """(where, command) of all that is to be run."""
+    for page in PAGES:
+        for block in pages.blocks(page):
+            if block.kind in ("run", "checked"):
+                for command in pages.commands(block):
+                    yield block.where, command + (" --check-config" if block.kind == "checked" else "")
+    yield from readme()
+
+
+def needs_shell(command):
+    words = shlex.shlex(command, posix=True, punctuation_chars=True)
+    words.whitespace_split = True
+    found = list(words)
+    return found[0] != "refrain" or any(word in found for word in ("|", ">", "<", "&&", ";"))
 
 
 def recording():
@@ -139,22 +151,72 @@ def run_example(case, command):
         check(sum(o["seen"] for o in outs) > 0, "the example saw no request")
 
 
-@test("every command of the manual and the README runs as it is written")
-def examples(case):
-    found = commands()
-    check(len(found) >= 15, f"only {len(found)} examples were found")
-    skipped = []
-    for where, command in found:
-        inner = type(case)(case.binary)
-        try:
-            with inner.stack:
+def run_in_shell(case, command):
+    """What is more than one program, or another than refrain."""
+    Scene(case)
+    os.mkdir(case.path("bin"))
+    shutil.copy(case.binary, case.path("bin/refrain"))
+    done = subprocess.run(["sh", "-c", command], cwd=case.dir, capture_output=True, timeout=60,
+                          check=False, env={**os.environ, "PATH": f"{case.path('bin')}:{os.environ['PATH']}",
+                                            "TZ": "UTC"})
+    check(done.returncode == 0, f"status {done.returncode}: {done.stderr}")
+    for name in re.findall(r">\s*(\S+)", command):
+        check(os.path.getsize(case.path(name)) > 0, f"nothing in {name}")
+
+
+def run_one(case, where, command):
+    """Why it was skipped, or None."""
+    inner = type(case)(case.binary)
+    try:
+        with inner.stack:
+            if needs_shell(command):
+                run_in_shell(inner, command)
+            elif "--check-config" in command:
+                sh(inner.binary, *shlex.split(command)[1:])
+            else:
                 run_example(inner, command)
-        except Skip as e:
-            skipped.append(str(e))
-        except Failure as e:
-            raise Failure(f"{where}: {command}: {e}") from None
+    except Skip as e:
+        return str(e)
+    except Failure as e:
+        raise Failure(f"{where}: {command}: {e}") from None
+    return None
+
+
+@test("every command of the manual and the README runs as it is written")
+def commands(case):
+    found = list(examples())
+    check(len(found) >= 35, f"only {len(found)} examples were found")
+    with concurrent.futures.ThreadPoolExecutor(AT_ONCE) as pool:  # for the most part they wait
+        skipped = [why for why in pool.map(lambda one: run_one(case, *one), found) if why]
     if skipped:
         raise Skip(skipped[0])
+
+
+@test("what no test can run says why, and is little; the rest of the blocks say what they are")
+def not_run(_case):
+    found = [block for page in pages.all_pages() for block in pages.blocks(page)]
+    left = [block for block in found if block.kind == "not run"]
+    for block in left:
+        print(f"# not run: {block.where}: {block.note}: {pages.commands(block)[0]}")
+    print(f"# {len(left)} of {len(found)} blocks are not run")
+    check(len(left) <= MAX_NOT_RUN, f"{len(left)} blocks are not run")
+    for block in found:
+        check(block.kind == "run" or block.note, f"{block.where}: no word about why")
+        check(block.kind != "shown" or not block.lines[0].startswith(("refrain --", "sudo ")),
+              f"{block.where}: this can be run")
+
+
+@test("the record of refrain-file(5) is one")
+def record(case):
+    block = next(b for b in pages.blocks("refrain-file.5") if b.note == "a record")
+    payload = "".join(line + "\r\n" for line in block.lines[1:]).encode()
+    header = block.lines[0].split()
+    check(int(header[4]) == len(payload), f"a length of {header[4]} instead of {len(payload)}")
+    check(int(header[5], 16) == zlib.crc32(payload), f"a CRC of {header[5]}")
+    case.write("requests.gor", block.lines[0].encode() + b"\n" + payload + gor.SEPARATOR)
+    check("requests.gor: good" in sh(case.binary, "verify", case.path("requests.gor")) or
+          "1" in sh(case.binary, "stat", case.path("requests.gor")), "it is not read")
+    case.run("--input-file", "requests.gor", "--output-null")
 
 
 if __name__ == "__main__":
