@@ -94,7 +94,7 @@ int metrics_server_open(struct metrics_server **serverp, const char *address, st
 
 static struct in6_addr address_of(int fd)
 {
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof(ss);
     struct in6_addr from = {.s6_addr = {0}};
     if (getpeername(fd, (struct sockaddr *)&ss, &len) < 0)
@@ -238,6 +238,7 @@ static bool is_ready(struct view *view)
     return ready;
 }
 
+/* NOLINTNEXTLINE(readability-function-size): libmicrohttpd calls it with so many */
 static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,
                               const char *method, const char *version, const char *upload,
                               size_t *upload_len, void **context)

@@ -10,7 +10,8 @@ import time
 
 import gor
 import kafka
-from harness import check, equal, free_port, main, test, wait_until, within
+from harness import check, equal, free_port, main, read_text, test, wait_until, within
+from prometheus import Metrics, check_metrics, scrape
 from servers import Target
 
 START = 1_700_000_000_000_000_000
@@ -360,12 +361,18 @@ def paced(case):
     name = topic(case, cluster, "paced", 4)
     data = b"".join(gor.make(gor.request(f"/{n}"), START + n * 40_000_000,
                              id_=f"{n % 8:016x}{n:08x}") for n in range(200))
-    write(case, cluster, name, case.write("paced.gor", data))
-    target = Target(case)
+    write(case, cluster, name, case.write("paced.gor", data), "--metrics-file", case.path("to.prom"))
+    equal(Metrics(read_text(case.path("to.prom"))).one("refrain_requests_total", stage="output",
+                                                       reason="delivered"), 200, "metrics: delivered")
+    target, port = Target(case), free_port()
     refrain = case.refrain("--input-kafka-host", cluster.address(), "--input-kafka-topic", name,
-                           "--input-kafka-offset", "-2|200%", "--output-http",
-                           f"http://127.0.0.1:{target.port}", ready=False)
+                           "--input-kafka-offset", "-2|200%", "--metrics-address", f"127.0.0.1:{port}",
+                           "--output-http", f"http://127.0.0.1:{target.port}", ready=False)
     arrivals = target.wait_arrivals(200, 40)
+    now = scrape(port)
+    check_metrics(now.text)
+    equal(now.one("refrain_input_records_total", result="read"), 200, "metrics: records read")
+    equal(now.one("refrain_replay_speed_ratio"), 2, "metrics: speed")
     refrain.stop()
     order = [int(a.raw.split(b" ")[1][1:]) for a in arrivals]
     equal(sorted(order), list(range(200)), "requests")
