@@ -174,6 +174,7 @@ int control_open(struct control **controlp, const struct control_args *args, str
         return r;
     }
     c->reload.metrics = c->metrics;
+    c->reload.privileges = args->privileges;
     look_for_stop_file(c, c->commands.start_ns);
     *controlp = c;
     return 0;

@@ -25,6 +25,7 @@ struct control_args {
     struct ledger *ledger;
     const struct options *options;
     const struct command_line *line;
+    const struct privileges *privileges;
     struct control_server *server; /* of control_listen(); NULL: none */
     struct metrics_server *metrics_server; /* of metrics_listen(); NULL: none */
 };

@@ -85,6 +85,7 @@ static int run(const struct start *s, const struct wired *wired)
                                       .ledger = s->ledger,
                                       .options = s->options,
                                       .line = &s->line,
+                                      .privileges = &s->sandbox.privileges,
                                       .server = s->server,
                                       .metrics_server = s->metrics_server};
     summary_start(wired->comparison);

@@ -268,6 +268,8 @@ int reload_run(struct reload *reload, struct err *err)
     metrics_release(reload->metrics);
     mem_free(job);
     mem_free(wants);
+    if (r < 0 && reload->privileges)
+        privileges_explain(reload->privileges, r, err);
     if (r < 0) {
         options_free(options);
         return r;

@@ -77,7 +77,6 @@ struct lane {
     enum pipeline_leg leg;
     struct input *in; /* NULL: answers, */
     struct output *from; /* that this one got */
-    bool to_all; /* answer_rules, of these */
     pthread_mutex_t lock; /* of these: held by whoever puts one, or turns it in between */
     struct books *books;
     struct histogram *recorded; /* of responses; NULL: nobody asks */
@@ -92,11 +91,8 @@ struct lane {
     struct sampler sampler;
     struct filter_chain *chain; /* may be NULL */
     struct way *way;
-    bool selective; /* not every message goes everywhere: fates and waiting are there */
     struct fates *fates; /* request id -> fates at all outputs */
     struct waiting *waiting; /* early responses; requests whose fate hangs on their response */
-    bool waits; /* for room in a full queue; else drops */
-    atomic_bool stands; /* paused: it is not polled */
     atomic_uint left_out; /* paused: bit i: output i gets nothing */
     uint32_t fed; /* bit i: output i has something in its feed, or was not woken yet */
     struct feed feeds[MAX_OUTPUTS];
@@ -107,6 +103,10 @@ struct lane {
     uint64_t produced; /* so many, then */
     pthread_t thread;
     bool started;
+    bool selective; /* not every message goes everywhere: fates and waiting are there */
+    bool waits; /* for room in a full queue; else drops */
+    bool to_all; /* answer_rules, of answers */
+    atomic_bool stands; /* paused: it is not polled */
     atomic_bool ended; /* nothing comes from it any more */
 };
 

@@ -70,7 +70,7 @@ int exit_lane_new(struct exit_lane **lanep, struct pipeline *pipe, struct output
     struct exit_rules *rules = NULL;
     struct exit_lane *lane = mem_zalloc(MEM_OTHER, sizeof(*lane));
     int r = exit_rules_new(&rules, pipe, asked, err);
-    if (!lane || r < 0) {
+    if (!lane || !rules) {
         ops->close(out);
         exit_rules_free(rules);
         options_free(asked->lent);

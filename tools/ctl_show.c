@@ -136,21 +136,50 @@ static void show_list(struct show *s, const json_t *now, const char *list, const
         show_item(s, list, json_array_get(items, i), columns, n);
 }
 
-static void show_head(struct show *s, const json_t *now)
+static double sum_of_inputs(const json_t *now, const char *book)
+{
+    const json_t *inputs = json_object_get(now, "inputs");
+    double sum = 0;
+    for (size_t i = 0; i < json_array_size(inputs); i++)
+        sum += number(json_object_get(json_array_get(inputs, i), "books"), book);
+    return sum;
+}
+
+/* What refrain may take, and takes, and what that has cost. */
+static void show_limits(struct show *s, const json_t *now)
 {
     const json_t *limits = json_object_get(now, "limits");
+    double evicted = sum_of_inputs(now, "requests_evicted");
+    fprintf(s->out, ", memory %.1f MiB, of which traffic %.1f of %.0f",
+            number(limits, "memory_all") / MIB, number(limits, "memory_flows") / MIB,
+            number(limits, "max_memory") / MIB);
+    if (evicted > 0)
+        fprintf(s->out, " (%.0f requests given up)", evicted);
+    if (json_object_get(limits, "max_cpu"))
+        fprintf(s->out, ", CPU at most %.3g%%: %.3g%% of new connections are followed",
+                number(limits, "max_cpu") * 100, number(limits, "connections_followed") * 100);
+}
+
+static void show_head(struct show *s, const json_t *now)
+{
     long long running = (long long)number(now, "running_s");
     if (!begin_row(s))
         return;
     fprintf(s->out, "refrain %s, pid %.0f, running for %lld:%02lld:%02lld", text(now, "version"),
             number(now, "pid"), running / 3600, running / 60 % 60, running % 60);
-    fprintf(s->out, ", memory %.1f MiB, of which traffic %.1f of %.0f",
-            number(limits, "memory_all") / MIB, number(limits, "memory_flows") / MIB,
-            number(limits, "max_memory") / MIB);
-    if (json_object_get(limits, "max_cpu"))
-        fprintf(s->out, ", CPU at most %.3g%%: %.3g%% of new connections are followed",
-                number(limits, "max_cpu") * 100, number(limits, "connections_followed") * 100);
+    show_limits(s, now);
     fputc('\n', s->out);
+}
+
+/* Outputs that were removed, and drain. */
+static void show_leaving(struct show *s, const json_t *now)
+{
+    const json_t *items = json_object_get(now, "leaving");
+    for (size_t i = 0; i < json_array_size(items) && begin_row(s); i++) {
+        const json_t *item = json_array_get(items, i);
+        fprintf(s->out, "%s is removed: %.0f messages to go\n", text(item, "name"),
+                number(json_object_get(item, "books"), "under_way"));
+    }
 }
 
 void ctl_show(FILE *out, const json_t *now, const json_t *before, size_t rows)
@@ -161,4 +190,5 @@ void ctl_show(FILE *out, const json_t *now, const json_t *before, size_t rows)
     show_head(&s, now);
     show_list(&s, now, "inputs", "INPUT", input_columns, ARRAY_LEN(input_columns));
     show_list(&s, now, "outputs", "OUTPUT", output_columns, ARRAY_LEN(output_columns));
+    show_leaving(&s, now);
 }

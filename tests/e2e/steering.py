@@ -2,6 +2,7 @@
 """What the tests of steering share: a client of the control socket that is not refrain's own, and
 traffic that goes on until it is told to stop."""
 import json
+import os
 import socket
 import threading
 import time
@@ -62,8 +63,8 @@ def control(case, path, refrain=None):
 class Config:
     """A refrain whose file can be written anew. {lines} go above the outputs of the file."""
 
-    def __init__(self, case, text, ready=False):
-        self.case, self.text = case, text
+    def __init__(self, case, text, ready=False, mode=0o600):
+        self.case, self.text, self.mode = case, text, mode
         self.path = self.write()
         self.refrain = case.refrain("--config", self.path, "--control", case.path("c.sock"),
                                     ready=ready)
@@ -72,7 +73,9 @@ class Config:
     def write(self, old="", new=""):
         check(old in self.text, f"no {old!r} in the file")
         self.text = self.text.replace(old, new) if old else self.text
-        return self.case.write("refrain.conf", self.text)
+        path = self.case.write("refrain.conf", self.text)
+        os.chmod(path, self.mode)
+        return path
 
     def try_text(self, text):
         """The error, or None."""

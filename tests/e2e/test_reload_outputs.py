@@ -4,6 +4,7 @@
 that stay lose nothing, and the books of each balance."""
 import collections
 import os
+import pwd
 import re
 import threading
 import time
@@ -146,6 +147,24 @@ def refused(case):
     target.wait_arrivals(arrived + 100)
     result = run.refrain.stop()
     equal(len(result.summary["outputs"]), 2, "accounts in the summary")
+
+
+@test("an added output is opened by the user that refrain has become; what that one may not do is refused")
+def as_user(case):
+    need_root()
+    nobody = pwd.getpwnam("nobody")
+    for name, owner in (("theirs", nobody.pw_uid), ("roots", 0)):
+        os.mkdir(case.path(name), 0o700)
+        os.chown(case.path(name), owner, owner)
+    os.chmod(case.dir, 0o755)
+    head = "user = nobody\ninput-dummy = x\n[output null]\noutput-null = true\n"
+    run = Config(case, head, mode=0o644)
+    error = run.try_text(head + f"[output x]\noutput-file = {case.path('roots')}/x.gor\n")
+    check("roots/x.gor" in error and "as the user nobody" in error, error)
+    equal(names(run), ["null"], "outputs")
+    run.reload_text(head + f"[output x]\noutput-file = {case.path('theirs')}/x.gor\n")
+    wait_until(lambda: os.listdir(case.path("theirs")), "a file of that user")
+    run.refrain.stop()
 
 
 @test("the rules of one output change under live traffic: each request meets either the old ones or the new")
