@@ -34,6 +34,16 @@ int pipeline_change_new(struct pipeline_change **changep, struct pipeline *pipe,
     return 0;
 }
 
+/* No lane has that slot's output in its tables any more. */
+static void clear_slot(struct pipeline *pipe, size_t slot)
+{
+    for (size_t i = 0; i < pipe->n_lanes; i++)
+        pipe->lanes[i]->pages[slot] = NULL;
+    for (size_t i = 0; i < MAX_OUTPUTS; i++)
+        if (pipe->answers[i])
+            pipe->answers[i]->pages[slot] = NULL;
+}
+
 /* Begun or not: no messages have come to it yet. */
 static void drop_added(struct exit_lane *exit)
 {
@@ -57,6 +67,7 @@ void pipeline_change_free(struct pipeline_change *c)
         if (c->added[i]) {
             struct account *account = c->added[i]->account;
             drop_added(c->added[i]);
+            clear_slot(c->pipe, i);
             account_hand_back(account);
         }
         lane_free(c->answers[i]);
@@ -386,11 +397,7 @@ static void free_slot(struct pipeline *pipe, size_t slot)
         fates_replace(pipe->fates, route_bits(slot), route_with_fate(0, slot, ROUTE_FILTERED));
         pthread_mutex_unlock(&pipe->fates_lock);
     }
-    for (size_t i = 0; i < pipe->n_lanes; i++)
-        pipe->lanes[i]->pages[slot] = NULL;
-    for (size_t i = 0; i < MAX_OUTPUTS; i++)
-        if (pipe->answers[i])
-            pipe->answers[i]->pages[slot] = NULL;
+    clear_slot(pipe, slot);
     struct account *account = exit->account;
     exit_lane_free(exit);
     lane_free(answers);

@@ -424,6 +424,42 @@ def hostile(case):
     within(result.output("output-http")["lateness_p99_s"], 0, 0.5, "lateness, p99")
 
 
+@test("a thousand clients that hold their connections, garbage in them, cost the capture not one request")
+def flood(case):
+    traffic, target, refrain, c = live(case)
+    path = case.path("c.sock")
+    target.wait_arrivals(20)
+    fds = len(os.listdir(f"/proc/{refrain.pid}/fd"))
+    clients, refused = [], 0
+    for n in range(1000):
+        s = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        s.settimeout(0.2)
+        try:
+            s.connect(path)
+            s.sendall((b"\0\xff garbage" * 50, b"1 status\n" * 20, b"1 st", b"\n" * 100)[n % 4])
+        except OSError:
+            refused += 1  # there is no room, or it was closed already
+        clients.append(s)
+    within(len(os.listdir(f"/proc/{refrain.pid}/fd")), 1, fds + 40, "descriptors with a thousand clients")
+    check(refused < 1000, "nobody was let in")
+    begun = time.monotonic()
+    while True:  # others take its place: it has to be quick, or to come again
+        try:
+            equal(Control(path).ask("pause", "staging"), {"ok": True}, "the answer to a pause")
+            break
+        except (OSError, ValueError):
+            check(time.monotonic() - begun < 10, "there is no way in among them")
+    for s in clients:
+        s.close()
+    sent = traffic.stop()
+    result = refrain.stop()
+    equal(result.input("input-raw")["requests_complete"], sent, "captured")
+    equal(result.input("input-raw")["kernel_drops"], 0, "lost by the kernel")
+    out = result.output("output-http")
+    equal(out["delivered"] + out["paused"], sent, "delivered and left out")
+    equal(out["dropped_queue"], 0, "dropped")
+
+
 @test("stopped while it is paused, it ends at once, and what it held is counted as left out")
 def stop_paused(case):
     target = Target(case)

@@ -3,6 +3,7 @@
 """Outputs that are added, removed and given other rules while it runs, by --config read again: those
 that stay lose nothing, and the books of each balance."""
 import collections
+import json
 import os
 import pwd
 import re
@@ -11,7 +12,7 @@ import time
 import urllib.request
 
 import gor
-from harness import check, equal, free_port, main, need_root, test, wait_until, within
+from harness import check, equal, free_port, main, need_root, read_text, test, wait_until, within
 from servers import Nginx, Target
 from steering import START, Config, Traffic, number_of
 
@@ -171,8 +172,8 @@ def as_user(case):
 def rules(case):
     need_root()
     nginx, stays, changes = Nginx(case), Target(case), Target(case)
-    head = (f"input-raw = 127.0.0.1:{nginx.port}\ninput-raw-buffer-timeout = 1ms\n" +
-            section("stays", stays))
+    head = (f"input-raw = 127.0.0.1:{nginx.port}\ninput-raw-buffer-timeout = 1ms\n"
+            "input-raw-workers = 2\n" + section("stays", stays))
     run = Config(case, head + section("changes", changes, "set-header = X-Turn: 0"), ready=True)
     traffic = Traffic(case, nginx.port, rate=500, connections=10)
 
@@ -208,7 +209,7 @@ def rules(case):
 @test("what is removed drains what it has; one that hangs is given up, and neither holds up the others")
 def drains(case):
     stays, slow, hangs = Target(case), Target(case, delay=0.02), Target(case, mode="silent")
-    head = (f"input-file = {record(case, 40000)}\noutput-queue-len = 50\ndrain-timeout = 4s\noutput-http-queue-len = 20\n"
+    head = (f"input-file = {record(case, 40000)}\noutput-queue-len = 20\ndrain-timeout = 3s\noutput-http-queue-len = 5\n"
             "output-when-full = drop\noutput-http-max-connections = 2\n" + section("stays", stays))
     run = Config(case, head + section("slow", slow) + section("hangs", hangs))
     wait_until(lambda: run.control.status("slow")["books"]["dropped_queue"] > 0 and
@@ -239,6 +240,7 @@ def answers(case):
     first, second = Target(case), Target(case)
     path = case.path("a.gor")
     head = (f"input-file = {record(case, 30000)}\noutput-http-track-response = true\n"
+            "output-http-workers = 2\n"
             f"output-file-append = true\noutput-file-flush-interval = 10ms\n"
             f"[output file]\noutput-file = {path}\n")
     run = Config(case, head)
@@ -259,6 +261,25 @@ def answers(case):
     got = [o["http_2xx"] for o in result.summary["outputs"] if o["name"].startswith("output-http ")]
     equal(replayed, sum(got), "answers in the file, and at the targets")
     check(min(got) > 90, f"answers: {got}")
+
+
+@test("behind a middleware outputs come and go as well")
+def behind_middleware(case):
+    stays, comes = case.path("stays.gor"), case.path("comes.gor")
+    head = (f"input-file = {record(case, 3000)}\nmiddleware = cat\noutput-file-append = true\n"
+            f"[output stays]\noutput-file = {stays}\n")
+    run = Config(case, head)
+    for _ in range(5):
+        run.reload_text(head + f"[output comes]\noutput-file = {comes}\n")
+        seen = run.control.status("comes")["books"]["seen"]
+        wait_until(lambda n=seen: run.control.status("comes")["books"]["seen"] > n + 20, "requests")
+        run.reload_text(head)
+        wait_gone(run)
+    result = run.refrain.wait()
+    equal(len(gor.read(stays)), 3000, "records of the one that stays")
+    account = next(o for o in result.summary["outputs"] if o["name"].endswith("comes.gor"))
+    equal(len(gor.read(comes)), account["delivered"], "records of the other, and what was delivered")
+    check(account["delivered"] > 100, f"{account['delivered']} delivered")
 
 
 @test("an added output joins the split, the pause of all others, and --stop-file; a ramp is changed in its place")
@@ -298,6 +319,28 @@ def joins(case):
     equal(run.control.status("four")["paused"], [], "four, while three is not paused")
     wait_until(lambda: run.control.status("three")["percent"] == 99, "the ramp goes on from 1%")
     run.refrain.stop()
+
+
+@test("a guard that comes with a reload acts on the output that it is for, be that one there or added with it")
+def guards(case):
+    bad = b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
+    old, new, free = (Target(case, answer=bad) for _ in range(3))
+    state = case.path("state")
+    head = f"input-file = {record(case, 60000, 500)}\nstate = {state}\n" + section("free", free)
+    run = Config(case, head + section("old", old, limit="|ramp=90%,100%;every=1h"))
+    old.wait_arrivals(100)
+    equal(run.control.status("old")["paused"], [], "pauses before there is a guard")
+    guard = ("guard = 5xx>5%,p99>10s", "guard-window = 1s")
+    run.reload_text(head + section("old", old, *guard, limit="|ramp=50%,90%,100%;every=1h") +
+                    section("new", new, *guard))
+    equal(run.control.status("old")["percent"], 90, "the share, at other steps")
+    wait_until(lambda: run.control.status("new")["paused"] == ["by --guard"], "the new one is paused")
+    wait_until(lambda: run.control.status("old")["ramp"]["held"], "the old one steps back")
+    equal(run.control.status("free")["paused"], [], "pauses of the one without a guard")
+    check("5xx>5%" in run.control.status("new")["why"], "why")
+    run.refrain.stop()
+    items = json.loads(read_text(state))["items"]
+    equal(sorted(items), ["new", "old"], "what the state remembers")
 
 
 if __name__ == "__main__":
