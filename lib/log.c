@@ -147,26 +147,26 @@ static bool is_held(const struct log_saying *saying, int64_t now_ns)
     return held;
 }
 
-static void say(struct log_saying *saying, const char *fmt, va_list args)
+static void say(struct log_saying saying, const char *fmt, va_list args)
 {
     char text[LOG_TEXT_MAX + 2];
     struct log_repeat old;
     int64_t now_ns = clock_mono_ns();
-    if (saying->words && is_held(saying, now_ns))
+    if (saying.words && is_held(&saying, now_ns))
         return;
     vsnprintf(text, sizeof(text), fmt, args);
-    saying->text = text;
+    saying.text = text;
     pthread_mutex_lock(&repeats_lock);
-    bool held = log_repeats_hold(&repeats, saying, now_ns);
-    uint64_t times = held ? 0 : log_repeats_told(&repeats, saying, now_ns, &old);
+    bool held = log_repeats_hold(&repeats, &saying, now_ns);
+    uint64_t times = held ? 0 : log_repeats_told(&repeats, &saying, now_ns, &old);
     pthread_mutex_unlock(&repeats_lock);
     if (held)
         return;
     if (old.held > 0)
         tell_held(&old);
     tell(&(struct log_line){.wall_ns = clock_wall_ns(),
-                            .level = saying->level,
-                            .tag = saying->tag[0] ? saying->tag : NULL,
+                            .level = saying.level,
+                            .tag = saying.tag[0] ? saying.tag : NULL,
                             .text = text,
                             .times = times});
 }
@@ -178,7 +178,7 @@ void log_line(enum log_level level, const char *tag, const char *fmt, ...)
     struct log_saying saying = {.level = level, .tag = tag ? tag : ""};
     va_list args;
     va_start(args, fmt);
-    say(&saying, fmt, args);
+    say(saying, fmt, args);
     va_end(args);
 }
 
@@ -189,7 +189,7 @@ void log_often(enum log_level level, const char *tag, const char *fmt, ...)
     struct log_saying saying = {.level = level, .tag = tag ? tag : "", .words = fmt};
     va_list args;
     va_start(args, fmt);
-    say(&saying, fmt, args);
+    say(saying, fmt, args);
     va_end(args);
 }
 

@@ -35,9 +35,9 @@ static size_t shown(struct span s)
 
 static char *put(char *at, const char *text)
 {
-    size_t len = strlen(text);
-    memcpy(at, text, len);
-    return at + len;
+    while (*text)
+        *at++ = *text++;
+    return at;
 }
 
 /* backslash: how one is written. */

@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/unit/unit.h"
 
+#include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
-#include "lib/log_line.h"
+#include "lib/clock.h"
+#include "lib/log.h"
 #include "lib/log_repeats.h"
+#include "tests/unit/folder.h"
 #include "tests/unit/log_parse.h"
 
 #define AT_NS (INT64_C(1796003173) * NS_PER_S + 7 * NS_PER_MS) /* 2026-11-30T00:26:13.007Z */
@@ -240,6 +245,67 @@ START_TEST(nothing_is_lost_whatever_is_said)
 }
 END_TEST
 
+/* --- all of it --- */
+
+#define THREADS 4
+#define EACH 5000
+
+static void *talk(void *arg)
+{
+    const char *tag = (const char *)arg;
+    for (int i = 0; i < EACH; i++) {
+        log_warn(tag, "again");
+        log_often(LOG_WARN, "all", "number %d", i);
+        log_warn(NULL, "%d", i % 40); /* more than are watched */
+        if (i % 1000 == 0)
+            log_tick(clock_mono_ns());
+    }
+    return NULL;
+}
+
+/* The lines of the file said: how often in all each was said, by the first letter of its text. */
+static void read_all(uint64_t sums[256])
+{
+    char line[256];
+    FILE *f = fopen("said", "r");
+    ck_assert_ptr_nonnull(f);
+    while (fgets(line, sizeof(line), f)) {
+        json_t *read = json_loads(line, 0, NULL);
+        ck_assert_msg(read, "%s", line);
+        const json_t *times = json_object_get(read, "repeated");
+        const char *text = json_string_value(json_object_get(read, "msg"));
+        ck_assert_ptr_nonnull(text);
+        sums[(unsigned char)text[0]] += times ? (uint64_t)json_integer_value(times) : 1;
+        json_decref(read);
+    }
+    fclose(f);
+}
+
+START_TEST(threads_that_talk_at_once_have_whole_lines_and_right_sums)
+{
+    static const char *const tags[THREADS] = {"a", "b", "c", "d"};
+    pthread_t threads[THREADS];
+    uint64_t sums[256] = {0}, digits = 0;
+    folder_enter();
+    int fd = open("said", O_WRONLY | O_CREAT | O_APPEND, 0600);
+    ck_assert_int_eq(dup2(fd, STDERR_FILENO), STDERR_FILENO);
+    log_set_format(LOG_JSON);
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, talk, (void *)(uintptr_t)tags[i]), 0);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], NULL);
+    log_flush();
+    read_all(sums);
+    for (int c = '0'; c <= '9'; c++)
+        digits += sums[c];
+    ck_assert_uint_eq(sums['a'], THREADS * EACH);
+    ck_assert_uint_eq(sums['n'], THREADS * EACH);
+    ck_assert_uint_eq(digits, THREADS * EACH);
+    close(fd);
+    folder_leave();
+}
+END_TEST
+
 Suite *suite(void)
 {
     const TTest *const tests[] = {
@@ -253,6 +319,7 @@ Suite *suite(void)
         the_same_words_with_other_details_are_repeats,
         the_wait_grows_to_a_minute_and_begins_anew_after_quiet,
         nothing_is_lost_whatever_is_said,
+        threads_that_talk_at_once_have_whole_lines_and_right_sums,
     };
     return suite_of("log", tests, ARRAY_LEN(tests));
 }
