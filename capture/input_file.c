@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* input-file: recordings, all of them as one timeline, replayed at their own pace or faster. */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "capture/file_list.h"
 #include "capture/file_window.h"
@@ -150,6 +153,30 @@ static int read_address(struct file_input *f, const char *address, struct err *e
         if (strcmp(f->plays[i].pattern, "-") == 0)
             return err_usage(err, "--input-file -: standard input can be given only once");
     return 0;
+}
+
+/* Not all files are opened at the start, and each once more with --input-file-loop. */
+static void file_needs(struct needs *needs, const struct input_args *args)
+{
+    for (size_t i = 0; i < args->n_addresses; i++) {
+        struct err ignored;
+        struct limit limit;
+        struct file_list list = {0};
+        char pattern[PATH_MAX];
+        size_t len;
+        if (limit_parse("input-file", args->addresses[i], &len, &limit, &ignored) < 0 ||
+            len >= sizeof(pattern))
+            continue;
+        snprintf(pattern, sizeof(pattern), "%.*s", (int)len, args->addresses[i]);
+        if (strcmp(pattern, "-") == 0 || file_list_make(&list, pattern, &ignored) < 0)
+            continue;
+        for (size_t k = 0; k < list.n; k++) {
+            needs_path(needs, NEED_READ, "input-file", list.paths[k]);
+            if (options_given(args->options, "from")) /* the index, when it is missing */
+                needs_path(needs, NEED_WRITE, "input-file", list.paths[k]);
+        }
+        file_list_free(&list);
+    }
 }
 
 static int file_open(struct input **inp, const struct input_args *args, struct err *err)
@@ -333,6 +360,7 @@ const struct input_ops input_file = {
     .option = "input-file",
     .merges = true,
     .speed = true,
+    .needs = file_needs,
     .open = file_open,
     .poll = file_poll,
     .held = file_held,

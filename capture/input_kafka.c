@@ -22,7 +22,8 @@
 struct kafka_input {
     struct input base;
     int stop_fd;
-    struct kafka_consumer *consumer;
+    struct kafka_consumer_config config;
+    struct kafka_consumer *consumer; /* from start on */
     double percent; /* of the speed of the recording; 0: as it comes */
     struct pacer pacer;
     bool begun; /* first_ns is known */
@@ -44,21 +45,22 @@ static int set_up(struct kafka_input *k, const struct input_args *args, const ch
                   struct err *err)
 {
     const struct options *o = args->options;
-    struct kafka_consumer_config config = {.group = options_string(o, "input-kafka-group")};
-    int r = kafka_end_init(&config.end, "input-kafka", hosts, o, err);
+    struct kafka_consumer_config *config = &k->config;
+    config->group = options_string(o, "input-kafka-group");
+    int r = kafka_end_init(&config->end, "input-kafka", hosts, o, err);
     if (r == 0)
-        r = kafka_start_parse(&config.start, options_string(o, "input-kafka-offset"), err);
+        r = kafka_start_parse(&config->start, options_string(o, "input-kafka-offset"), err);
     if (r < 0)
         return r;
-    config.in_group = config.group[0] != '\0' || config.start.kind == KAFKA_START_GROUP;
-    if (config.group[0] == '\0')
-        config.group = USUAL_GROUP;
-    config.values.json = options_bool(o, "input-kafka-json-format");
-    config.values.books = args->books;
-    k->percent = config.start.percent;
+    config->in_group = config->group[0] != '\0' || config->start.kind == KAFKA_START_GROUP;
+    if (config->group[0] == '\0')
+        config->group = USUAL_GROUP;
+    config->values.json = options_bool(o, "input-kafka-json-format");
+    config->values.books = args->books;
+    k->percent = config->start.percent;
     k->stop_fd = args->stop_fd;
     pacer_init(&k->pacer, &pacer_real_clock, 0);
-    return kafka_consumer_new(&k->consumer, &config, err);
+    return 0;
 }
 
 static int kafka_open(struct input **inp, const struct input_args *args, struct err *err)
@@ -76,6 +78,20 @@ static int kafka_open(struct input **inp, const struct input_args *args, struct 
     }
     *inp = &k->base;
     return 0;
+}
+
+/* librdkafka has threads, and brokers answer. */
+static int kafka_start(struct input *in, struct err *err)
+{
+    struct kafka_input *k = container_of(in, struct kafka_input, base);
+    return kafka_consumer_new(&k->consumer, &k->config, err);
+}
+
+/* Brokers tell of other brokers, at ports of their own. */
+static void kafka_needs(struct needs *needs, const struct input_args *args)
+{
+    (void)args;
+    needs_connect_anywhere(needs, "input-kafka-host");
 }
 
 /* Puts what there is; how many. */
@@ -181,7 +197,9 @@ static void kafka_set_speed(struct input *in, double speed)
 const struct input_ops input_kafka = {
     .option = "input-kafka-host",
     .suffix_option = "input-kafka-offset",
+    .needs = kafka_needs,
     .open = kafka_open,
+    .start = kafka_start,
     .poll = kafka_poll,
     .held = kafka_held,
     .set_speed = kafka_set_speed,

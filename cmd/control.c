@@ -148,6 +148,7 @@ int control_open(struct control **controlp, const struct control_args *args, str
     c->commands = (struct commands){
         .steer = wired->steer,
         .pipe = wired->pipe,
+        .sandbox = args->sandbox,
         .shed = wired->shed,
         .ledger = args->ledger,
         .options = options,
@@ -156,6 +157,7 @@ int control_open(struct control **controlp, const struct control_args *args, str
     c->commands.reload = &c->reload;
     reload_init(&c->reload, args->line, wired->steer, args->ledger, options);
     c->stop_file = options_string(options, "stop-file");
+    c->reload.sandbox = args->sandbox;
     c->looked_ns = c->commands.start_ns - STOP_FILE_NS;
     const struct control_handler handler = {.answer = commands_answer, .arg = &c->commands};
     c->server = args->server;
@@ -174,7 +176,6 @@ int control_open(struct control **controlp, const struct control_args *args, str
         return r;
     }
     c->reload.metrics = c->metrics;
-    c->reload.privileges = args->privileges;
     look_for_stop_file(c, c->commands.start_ns);
     *controlp = c;
     return 0;

@@ -25,7 +25,7 @@ struct control_args {
     struct ledger *ledger;
     const struct options *options;
     const struct command_line *line;
-    const struct privileges *privileges;
+    const struct sandbox *sandbox;
     struct control_server *server; /* of control_listen(); NULL: none */
     struct metrics_server *metrics_server; /* of metrics_listen(); NULL: none */
 };

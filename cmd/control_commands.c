@@ -21,6 +21,8 @@ static int answer_status(struct asked *a)
 {
     struct commands *c = a->commands;
     status_put(a->answer, c->steer, c->options, c->shed, clock_mono_ns() - c->start_ns);
+    if (c->sandbox)
+        put_text(a->answer, "sandbox", sandbox_text(c->sandbox));
     return 0;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "cmd/reload.h"
+#include "cmd/sandbox.h"
 #include "cmd/steer.h"
 #include "lib/buf.h"
 #include "lib/control_request.h"
@@ -12,6 +13,7 @@ struct commands {
     struct pipeline *pipe;
     const struct ledger *ledger;
     const struct options *options;
+    const struct sandbox *sandbox; /* NULL: none */
     const struct shed *shed; /* of --max-cpu, or NULL */
     int64_t start_ns;
     struct reload *reload;

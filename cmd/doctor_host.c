@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "cmd/findings.h"
+#include "cmd/landlock.h"
+#include "cmd/syscalls.h"
 
 #define CAP_NET_RAW_BIT 13 /* linux/capability.h */
 /* Of descriptors: below this a replay over many connections meets the limit. */
@@ -124,6 +126,23 @@ static void tell_sandbox(struct findings *f)
     read_line("/sys/kernel/security/lsm", modules, sizeof(modules));
     if (*modules)
         finding(f, FINDING_NOTE, "sandbox", "security modules: %s", modules);
+    int landlock = landlock_version();
+    if (landlock >= LANDLOCK_SINCE_CONNECT)
+        finding(f, FINDING_OK, "sandbox", "Landlock %d: bounds where is written and connected to",
+                landlock);
+    else if (landlock > 0)
+        finding(f, FINDING_NOTE, "sandbox",
+                "Landlock %d: bounds where is written; connections only from Linux 6.7 on",
+                landlock);
+    else
+        finding(f, FINDING_NOTE, "sandbox",
+                "no Landlock (Linux 5.13, CONFIG_SECURITY_LANDLOCK, and in the list lsm= of the "
+                "boot): where is written and connected to is not bounded");
+    if (syscalls_can_be_filtered())
+        finding(f, FINDING_OK, "sandbox", "seccomp: bounds the system calls");
+    else
+        finding(f, FINDING_NOTE, "sandbox",
+                "no seccomp filters (CONFIG_SECCOMP_FILTER): system calls are not bounded");
 }
 
 /* A ring is given in one piece of memory for each device. */

@@ -85,7 +85,7 @@ static int run(const struct start *s, const struct wired *wired)
                                       .ledger = s->ledger,
                                       .options = s->options,
                                       .line = &s->line,
-                                      .privileges = &s->sandbox.privileges,
+                                      .sandbox = &s->sandbox,
                                       .server = s->server,
                                       .metrics_server = s->metrics_server};
     summary_start(wired->comparison);
@@ -218,6 +218,7 @@ static int run_with_options(const struct options *options, int argc, char **argv
     int status = run_wired(&start);
     metrics_server_close(start.metrics_server);
     control_server_close(start.server);
+    sandbox_fini(&start.sandbox);
     ledger_free(start.ledger);
     return status;
 }

@@ -9,6 +9,7 @@
 #include "cmd/reload_compare.h"
 #include "cmd/wire.h"
 #include "cmd/wire_check.h"
+#include "cmd/wire_needs.h"
 #include "cmd/wire_outputs.h"
 #include "cmd/wire_self.h"
 #include "config.h"
@@ -22,6 +23,7 @@ struct job {
     struct differences differences;
     struct steer *steer;
     struct output_wiring wiring;
+    const struct sandbox *sandbox; /* may be NULL */
     struct pipeline_change *change;
     struct steered *added[ROUTE_OUTPUTS_MAX]; /* by their place among those wanted; or NULL */
     struct err *err;
@@ -79,6 +81,18 @@ static int add_answers(struct job *j, size_t nth, struct output *out)
     return pipeline_change_answers(j->change, out, &answers.rules, answers.books, j->err);
 }
 
+/* What it will do must be possible inside, and what would start outside cannot any more. */
+static int check_sandbox(struct job *j, const struct wanted *wanted)
+{
+    struct needs needs = {0};
+    if (!j->sandbox)
+        return 0;
+    wire_needs_of(&needs, wanted, j->options);
+    int r = sandbox_allows(j->sandbox, &needs, j->err);
+    needs_fini(&needs);
+    return r == 0 && j->sandbox->off ? wire_prepare_of(wanted, j->options, j->err) : r;
+}
+
 static int add_output(struct job *j, size_t nth)
 {
     const struct wanted *wanted = &j->is->outputs.wanted[nth];
@@ -88,7 +102,9 @@ static int add_output(struct job *j, size_t nth)
         return err_failure(j->err,
                            "%s was removed and still drains: nothing was changed; try again",
                            leaving->name);
-    int r = wire_open_output(&opened, &j->wiring, wanted);
+    int r = check_sandbox(j, wanted);
+    if (r == 0)
+        r = wire_open_output(&opened, &j->wiring, wanted);
     if (r < 0)
         return r;
     struct steered *item = j->added[nth] =
@@ -256,6 +272,7 @@ int reload_run(struct reload *reload, struct err *err)
                             .was = &wants[0],
                             .is = &wants[1],
                             .steer = reload->steer,
+                            .sandbox = reload->sandbox,
                             .wiring = {.options = options,
                                        .outputs = &wants[1].outputs,
                                        .ledger = reload->ledger,
@@ -268,8 +285,8 @@ int reload_run(struct reload *reload, struct err *err)
     metrics_release(reload->metrics);
     mem_free(job);
     mem_free(wants);
-    if (r < 0 && reload->privileges)
-        privileges_explain(reload->privileges, r, err);
+    if (r < 0 && reload->sandbox)
+        privileges_explain(&reload->sandbox->privileges, r, err);
     if (r < 0) {
         options_free(options);
         return r;

@@ -5,7 +5,7 @@
 #pragma once
 
 #include "cmd/metrics.h"
-#include "cmd/privileges.h"
+#include "cmd/sandbox.h"
 #include "cmd/steer.h"
 
 struct command_line {
@@ -17,8 +17,8 @@ struct reload {
     struct command_line line; /* as it was started */
     struct steer *steer; /* borrowed, as is the ledger */
     struct ledger *ledger;
+    const struct sandbox *sandbox; /* in which outputs are opened; NULL: none */
     struct metrics *metrics; /* that look at what changes; NULL: none */
-    const struct privileges *privileges; /* by which outputs are opened; NULL: as it was started */
     const struct options *options; /* as of the last time; at first borrowed */
     struct options *own; /* the same, when it was read by reload_run(); else NULL */
 };

@@ -11,6 +11,7 @@
 #include "cmd/wanted_inputs.h"
 #include "cmd/wire_check.h"
 #include "cmd/wire_compare.h"
+#include "cmd/wire_needs.h"
 #include "cmd/wire_outputs.h"
 #include "cmd/wire_self.h"
 #include "config.h"
@@ -259,6 +260,22 @@ static int open_shed(struct wiring *w)
     return 0;
 }
 
+/* Between its two steps what stays outside starts: the middleware, and commands. */
+static int enter_sandbox(struct wiring *w, struct input **back, struct books **back_books)
+{
+    struct needs needs = {0};
+    wire_needs(&needs, &w->wanted_inputs, &w->outputs, w->options); /* as who may see everything */
+    int r = sandbox_drop(w->sandbox, w->err);
+    if (r == 0 && has_middleware(w))
+        r = open_middleware(w, back, back_books);
+    if (r == 0)
+        r = wire_prepare(&w->outputs, w->options, w->err);
+    if (r == 0)
+        r = sandbox_close(w->sandbox, &needs, has_middleware(w), w->err);
+    needs_fini(&needs);
+    return r;
+}
+
 static int open_all(struct wiring *w)
 {
     struct pipeline_config config = {
@@ -281,9 +298,7 @@ static int open_all(struct wiring *w)
     if (r == 0)
         r = open_inputs(w);
     if (r == 0)
-        r = sandbox_enter(w->sandbox, w->err);
-    if (r == 0 && has_middleware(w))
-        r = open_middleware(w, &back, &back_books);
+        r = enter_sandbox(w, &back, &back_books);
     if (r == 0)
         r = open_outputs(w);
     if (r == 0)

@@ -10,6 +10,7 @@
 #include "lib/base.h"
 #include "lib/err.h"
 #include "lib/ledger.h"
+#include "lib/needs.h"
 #include "lib/options.h"
 #include "lib/shed.h"
 #include "lib/sink.h"
@@ -58,8 +59,15 @@ struct input_ops {
     /* Optional: how many of it are to share what comes from its addresses, each with a thread and a
      * page of its own; the account is one. NULL: one. At most INPUT_WORKERS_MAX. Main thread. */
     unsigned (*workers)(const struct input_args *args);
-    /* *inp is set on success only. Main thread. */
+    /* Optional: what it will do later on, from its addresses and options (lib/needs.h). Main
+     * thread. */
+    void (*needs)(struct needs *needs, const struct input_args *args);
+    /* *inp is set on success only. Before the sandbox closes: what is opened here may need root,
+     * and no thread begins here. Main thread. */
     int (*open)(struct input **inp, const struct input_args *args, struct err *err);
+    /* Optional: inside the sandbox, when everything else is set up: what has threads, or reads what
+     * others send. 0, or a negative errno with err. Main thread. */
+    int (*start)(struct input *in, struct err *err);
     /* One bounded batch: waits at most timeout_ms when there is nothing to do, then puts 0 or more
      * messages into sink and returns at once: the outputs are woken when it does. enum
      * input_result, or -errno with err filled: this input is over. */

@@ -15,6 +15,7 @@
 #include "lib/histogram.h"
 #include "lib/ledger.h"
 #include "lib/msg.h"
+#include "lib/needs.h"
 #include "lib/options.h"
 #include "lib/sink.h"
 
@@ -70,7 +71,12 @@ struct output_ops {
                      call it themselves, several at a time, where no limit, rewriting, pause or due
                      time asks for the output's own thread; order is of no matter to it */
 
-    /* *outp is set on success only. Main thread. */
+    /* Optional: what it will do later on, from its address and options (lib/needs.h); what is wrong
+     * with these is for open() to tell. Main thread. */
+    void (*needs)(struct needs *needs, const struct output_args *args);
+    /* Optional, before the sandbox closes: starts what stays outside. Main thread. */
+    int (*prepare)(const struct output_args *args, struct err *err);
+    /* *outp is set on success only. Inside the sandbox. Main thread. */
     int (*open)(struct output **outp, const struct output_args *args, struct err *err);
     /* Optional, for outputs with threads of their own. start: main thread, when everything else is
      * set up; 0, or a negative errno with err. stop: output thread, as its last call, or never;

@@ -321,7 +321,10 @@ int pipeline_start(struct pipeline *pipe, struct err *err)
     for (size_t i = 0; i < MAX_OUTPUTS && r == 0; i++)
         r = pipe->exits[i] ? exit_lane_start(pipe->exits[i], err) : 0;
     for (size_t i = 0; i < pipe->n_lanes && r == 0; i++) {
-        r = pipeline_start_thread(pipe, &pipe->lanes[i]->thread, lane_run, pipe->lanes[i], err);
+        struct input *in = pipe->lanes[i]->in;
+        r = in->ops->start ? in->ops->start(in, err) : 0;
+        if (r == 0)
+            r = pipeline_start_thread(pipe, &pipe->lanes[i]->thread, lane_run, pipe->lanes[i], err);
         pipe->lanes[i]->started = r == 0;
     }
     if (r < 0) {

@@ -2,22 +2,17 @@
 #include "outputs/on_close.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "lib/log.h"
 #include "lib/mem.h"
-#include "lib/program.h"
+#include "outputs/runner.h"
 
 #define MAX_WAITING 10000
-#define MAX_STEP_NS (16 * NS_PER_MS)
+#define STEP_MS 20 /* after which it looks whether it is to end */
 #define TAG "output-file-on-close"
 
 struct closed_file {
@@ -26,7 +21,7 @@ struct closed_file {
 };
 
 struct on_close {
-    char *script; /* for sh -c; $1 is the file */
+    struct runner runner; /* the thread's */
     pthread_t thread;
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t change;
@@ -35,6 +30,12 @@ struct on_close {
     uint64_t failed;
     bool quit;
 };
+
+/* Those that no output has taken yet. Main thread. */
+static struct prepared {
+    struct prepared *next;
+    struct runner runner;
+} * prepared;
 
 /* "gzip {}" becomes 'gzip "$1"'. */
 static char *make_script(const char *command)
@@ -59,17 +60,6 @@ static char *make_script(const char *command)
     return script;
 }
 
-/* Payload goes to standard output, and nothing else: what the program says goes to our log's. */
-static int start(pid_t *pid, char *const *argv)
-{
-    int none = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (none == -1)
-        return -errno;
-    int r = program_start(pid, argv, none, STDERR_FILENO);
-    close(none);
-    return r;
-}
-
 static bool is_quitting(struct on_close *c)
 {
     pthread_mutex_lock(&c->lock);
@@ -78,35 +68,18 @@ static bool is_quitting(struct on_close *c)
     return quit;
 }
 
-/* False: it has not ended when we have to. */
-static bool wait_for(struct on_close *c, pid_t pid, int *status)
-{
-    struct timespec step = {.tv_nsec = NS_PER_MS};
-    for (;;) {
-        pid_t r = waitpid(pid, status, WNOHANG);
-        if (r == pid || (r == -1 && errno != EINTR))
-            return true;
-        if (is_quitting(c))
-            return false;
-        nanosleep(&step, NULL);
-        if (step.tv_nsec < MAX_STEP_NS)
-            step.tv_nsec *= 2;
-    }
-}
-
 /* False: it failed, which has been told. */
-static bool run_one(struct on_close *c, char *path)
+static bool run_one(struct on_close *c, const char *path)
 {
-    char sh[] = "/bin/sh", dash_c[] = "-c", name[] = "refrain";
-    char *const argv[] = {sh, dash_c, c->script, name, path, NULL};
-    pid_t pid;
     int status = 0;
-    int r = start(&pid, argv);
+    int r = runner_begin(&c->runner, path);
+    while (r == 0 && !is_quitting(c))
+        r = runner_wait(&c->runner, STEP_MS, &status);
     if (r < 0) {
         log_often(LOG_ERROR, TAG, "%s: cannot run /bin/sh: %s", path, err_text(-r));
         return false;
     }
-    if (!wait_for(c, pid, &status)) {
+    if (r == 0) {
         log_warn(TAG, "%s: the command still runs; it is left alone", path);
         return true;
     }
@@ -144,24 +117,42 @@ static void *run(void *arg)
     return NULL;
 }
 
-int on_close_new(struct on_close **cp, const char *command, struct err *err)
+int on_close_prepare(const char *command, struct err *err)
 {
-    struct on_close *c = mem_zalloc(MEM_IO, sizeof(*c));
-    if (c)
-        c->script = make_script(command);
-    if (!c || !c->script) {
-        mem_free(c);
-        return err_sys(err, ENOMEM, "--" TAG);
+    char *script = make_script(command);
+    struct prepared *p = mem_zalloc(MEM_IO, sizeof(*p));
+    int r = script && p ? runner_start(&p->runner, script) : -ENOMEM;
+    mem_free(script);
+    if (r < 0) {
+        mem_free(p);
+        return err_sys(err, -r, "--" TAG ": no process for it");
     }
+    p->next = prepared;
+    prepared = p;
+    return 0;
+}
+
+int on_close_new(struct on_close **cp, struct err *err)
+{
+    struct prepared *p = prepared;
+    struct on_close *c = mem_zalloc(MEM_IO, sizeof(*c));
+    if (!p || !c) {
+        mem_free(c);
+        return p ? err_sys(err, ENOMEM, "--" TAG)
+                 : err_permission(err, "--" TAG ": no program can be run for an output that was "
+                                       "not there at the start: restart refrain");
+    }
+    c->runner = p->runner;
     c->last = &c->first;
     pthread_mutex_init(&c->lock, NULL);
     pthread_cond_init(&c->change, NULL);
     int r = pthread_create(&c->thread, NULL, run, c);
     if (r != 0) {
-        mem_free(c->script);
         mem_free(c);
         return err_sys(err, r, "--" TAG ": no thread for it");
     }
+    prepared = p->next;
+    mem_free(p);
     *cp = c;
     return 0;
 }
@@ -184,7 +175,7 @@ void on_close_free(struct on_close *c)
     }
     pthread_cond_destroy(&c->change);
     pthread_mutex_destroy(&c->lock);
-    mem_free(c->script);
+    runner_stop(&c->runner);
     mem_free(c);
 }
 

@@ -8,10 +8,13 @@
 
 struct on_close;
 
-/* command is copied. In it "{}" stands for the file's name; without one the name follows it. 0, or
- * -errno with err filled. */
-MUST_CHECK int on_close_new(struct on_close **cp, const char *command, struct err *err);
-/* Waits for nothing: a command that still runs is left alone, those that wait are given up, and
+/* Starts the process for the next on_close_new() (outputs/runner.h), which is one for each output,
+ * before the sandbox closes. In command "{}" stands for the file's name; without one the name
+ * follows it. 0, or -errno with err filled. */
+MUST_CHECK int on_close_prepare(const char *command, struct err *err);
+/* Takes what was prepared; an error when nothing was. */
+MUST_CHECK int on_close_new(struct on_close **cp, struct err *err);
+/* Waits for no command: one that still runs is left alone, those that wait are given up, and
  * both are told of. NULL is fine. */
 void on_close_free(struct on_close *c);
 

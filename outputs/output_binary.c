@@ -49,6 +49,11 @@ static int set_up(struct binary *b, const struct output_args *args, struct err *
     return 0;
 }
 
+static void binary_needs(struct needs *needs, const struct output_args *args)
+{
+    tcp_peer_needs(needs, "output-binary", args->address);
+}
+
 static int binary_open(struct output **outp, const struct output_args *args, struct err *err)
 {
     struct binary *b = mem_zalloc(MEM_IO, sizeof(*b));
@@ -94,6 +99,7 @@ const struct output_ops output_binary = {
     .answers = "output-binary-track-response",
     .answer_max = "output-tcp-response-buffer",
     .requests_only = true,
+    .needs = binary_needs,
     .open = binary_open,
     .start = binary_start,
     .write = binary_write,

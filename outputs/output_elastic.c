@@ -21,10 +21,12 @@
 #include "lib/output.h"
 #include "lib/own.h"
 #include "lib/pem.h"
+#include "outputs/curl_needs.h"
 #include "outputs/elastic_bulk.h"
 #include "outputs/elastic_url.h"
 #include "outputs/outputs.h"
 
+#define ELASTIC_PORT 9200 /* as in elastic_url.h */
 #define OPTION "output-http-elasticsearch"
 #define LINGER_NS NS_PER_S /* how long a document may wait for others */
 #define BACKOFF_FIRST_NS (100 * NS_PER_MS)
@@ -322,6 +324,15 @@ static int set_up(struct elastic *e, const struct output_args *args, struct err 
     return 0;
 }
 
+static void elastic_needs(struct needs *needs, const struct output_args *args)
+{
+    /* without a port it is Elasticsearch's own, whatever the scheme */
+    const char *scheme = strstr(args->address, "://");
+    curl_needs(needs, OPTION, scheme ? scheme + 3 : args->address, ELASTIC_PORT);
+    needs_path(needs, NEED_READ, OPTION "-ca-cert",
+               options_string(args->options, OPTION "-ca-cert"));
+}
+
 static int elastic_open(struct output **outp, const struct output_args *args, struct err *err)
 {
     struct elastic *e = mem_zalloc(MEM_IO, sizeof(*e));
@@ -340,6 +351,7 @@ static int elastic_open(struct output **outp, const struct output_args *args, st
 const struct output_ops output_elastic = {
     .option = OPTION,
     .documents = true,
+    .needs = elastic_needs,
     .open = elastic_open,
     .write = elastic_write,
     .poll = elastic_poll,

@@ -308,12 +308,27 @@ static int read_options(struct file_output *f, const struct output_args *args, s
     int r = plan->pattern ? read_sizes(plan, o, err)
                           : err_sys(err, ENOMEM, "--output-file %s", args->address);
     if (r == 0 && *command)
-        r = on_close_new(&plan->on_close, command, err);
+        r = on_close_new(&plan->on_close, err);
     if (r == 0 && plan->config.fsync == FSYNC_INTERVAL) {
         r = file_sync_new(&plan->config.sync);
         r = r < 0 ? err_sys(err, -r, "--output-file %s", args->address) : 0;
     }
     return r;
+}
+
+static void file_needs(struct needs *needs, const struct output_args *args)
+{
+    struct filename_uses uses = filename_uses(args->address);
+    bool append = options_bool(args->options, "output-file-append");
+    /* what no file is opened of at the start shows there as well */
+    enum need_kind kind = append && !uses.record ? NEED_WRITE : NEED_WRITE_ANEW;
+    needs_path(needs, kind, "output-file", args->address);
+}
+
+static int file_prepare(const struct output_args *args, struct err *err)
+{
+    const char *command = options_string(args->options, "output-file-on-close");
+    return *command ? on_close_prepare(command, err) : 0;
 }
 
 static int file_open(struct output **outp, const struct output_args *args, struct err *err)
@@ -340,6 +355,8 @@ static int file_open(struct output **outp, const struct output_args *args, struc
 
 const struct output_ops output_file = {
     .option = "output-file",
+    .needs = file_needs,
+    .prepare = file_prepare,
     .open = file_open,
     .write = file_write,
     .poll = file_poll,

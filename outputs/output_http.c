@@ -18,6 +18,7 @@
 #include "lib/log.h"
 #include "lib/mem.h"
 #include "lib/output.h"
+#include "outputs/curl_needs.h"
 #include "outputs/http_conn.h"
 #include "outputs/http_target.h"
 #include "outputs/http_tls.h"
@@ -231,6 +232,16 @@ static int open_as(const struct output_ops *ops, struct output **outp,
     return 0;
 }
 
+static void http_needs(struct needs *needs, const struct output_args *args)
+{
+    curl_needs(needs, "output-http", args->address, 80);
+    /* libcurl reads them again for each connection */
+    static const char *const files[] = {"output-http-ca-cert", "output-http-client-cert",
+                                        "output-http-client-key"};
+    for (size_t i = 0; i < ARRAY_LEN(files); i++)
+        needs_path(needs, NEED_READ, files[i], options_string(args->options, files[i]));
+}
+
 static int http_open(struct output **outp, const struct output_args *args, struct err *err)
 {
     return open_as(&output_http, outp, args, err);
@@ -334,6 +345,7 @@ const struct output_ops output_http = {
     .answers = "output-http-track-response",
     .answer_max = "output-http-response-buffer",
     .exchanges = true,
+    .needs = http_needs,
     .open = http_open,
     .start = http_start,
     .stop = http_stop,
@@ -351,6 +363,7 @@ const struct output_ops output_baseline = {
     .answer_max = "output-http-response-buffer",
     .exchanges = true,
     .baseline = true,
+    .needs = http_needs,
     .open = baseline_open,
     .start = http_start,
     .stop = http_stop,

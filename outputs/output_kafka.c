@@ -226,6 +226,13 @@ static int set_up(struct kafka *k, const struct output_args *args, struct err *e
     return r;
 }
 
+/* Brokers tell of other brokers, at ports of their own. */
+static void kafka_needs(struct needs *needs, const struct output_args *args)
+{
+    (void)args;
+    needs_connect_anywhere(needs, "output-kafka-host");
+}
+
 static int kafka_open(struct output **outp, const struct output_args *args, struct err *err)
 {
     size_t len = strlen(args->address) + 1;
@@ -368,6 +375,7 @@ static enum output_result kafka_flush(struct output *out)
 
 const struct output_ops output_kafka = {
     .option = "output-kafka-host",
+    .needs = kafka_needs,
     .open = kafka_open,
     .write = kafka_write,
     .poll = kafka_poll,

@@ -125,6 +125,14 @@ static int set_up(struct tcp *t, const struct output_args *args, struct err *err
     return r;
 }
 
+static void tcp_needs(struct needs *needs, const struct output_args *args)
+{
+    const char *spool = options_string(args->options, "output-tcp-spool");
+    tcp_peer_needs(needs, "output-tcp", args->address);
+    if (*spool)
+        needs_path(needs, NEED_WRITE, "output-tcp-spool", spool);
+}
+
 static int tcp_open(struct output **outp, const struct output_args *args, struct err *err)
 {
     struct tcp *t = mem_zalloc(MEM_IO, sizeof(*t));
@@ -164,6 +172,7 @@ static enum output_result tcp_flush(struct output *out)
 
 const struct output_ops output_tcp = {
     .option = "output-tcp",
+    .needs = tcp_needs,
     .open = tcp_open,
     .write = tcp_write,
     .poll = tcp_poll,

@@ -10,6 +10,7 @@
 #include "lib/mem.h"
 #include "lib/output.h"
 #include "outputs/conn_set.h"
+#include "outputs/curl_needs.h"
 #include "outputs/http_target.h"
 #include "outputs/outputs.h"
 #include "outputs/ws_conn.h"
@@ -61,6 +62,11 @@ static int set_up(struct ws *w, const struct output_args *args, struct err *err)
     return 0;
 }
 
+static void ws_needs(struct needs *needs, const struct output_args *args)
+{
+    curl_needs(needs, "output-ws", args->address, 80);
+}
+
 static int ws_open(struct output **outp, const struct output_args *args, struct err *err)
 {
     struct ws *w = mem_zalloc(MEM_IO, sizeof(*w));
@@ -95,6 +101,7 @@ static enum output_result ws_flush(struct output *out)
 
 const struct output_ops output_ws = {
     .option = "output-ws",
+    .needs = ws_needs,
     .open = ws_open,
     .write = ws_write,
     .poll = ws_poll,

@@ -23,6 +23,14 @@ int tcp_peer_init(struct tcp_peer *peer, const char *option, const char *address
     return r;
 }
 
+void tcp_peer_needs(struct needs *needs, const char *option, const char *address)
+{
+    struct err ignored;
+    struct net_name name;
+    if (net_parse(&name, option, address, &ignored) == 0)
+        needs_connect(needs, option, name.port);
+}
+
 void tcp_link_init(struct tcp_link *l, struct output *out, const struct tcp_peer *peer,
                    int64_t timeout_ns)
 {

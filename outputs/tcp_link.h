@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #include "lib/base.h"
+#include "lib/needs.h"
 #include "lib/net.h"
 #include "lib/wire.h"
 #include "outputs/farewell.h"
@@ -25,6 +26,9 @@ struct tcp_peer {
 /* "HOST:PORT", the value of option ("output-tcp"). 0, or a negative errno with err. */
 MUST_CHECK int tcp_peer_init(struct tcp_peer *peer, const char *option, const char *address,
                              struct err *err);
+
+/* Its port. */
+void tcp_peer_needs(struct needs *needs, const char *option, const char *address);
 
 enum tcp_link_state {
     LINK_DOWN = 0, /* no socket; connects when the back-off is over */

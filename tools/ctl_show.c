@@ -168,6 +168,7 @@ static void show_head(struct show *s, const json_t *now)
     fprintf(s->out, "refrain %s, pid %.0f, running for %lld:%02lld:%02lld", text(now, "version"),
             number(now, "pid"), running / 3600, running / 60 % 60, running % 60);
     show_limits(s, now);
+    fprintf(s->out, ", sandbox %s", text(now, "sandbox"));
     fputc('\n', s->out);
 }
 

@@ -2,11 +2,14 @@
 # SPDX-License-Identifier: MIT
 """What refrain gives up once everything is open: from /proc, and from what still works."""
 import glob
+import json
 import os
 import pwd
 import shutil
+import socket
 import subprocess
 
+import pki
 from harness import Skip, check, equal, main, need, need_root, read_text, sh, test, wait_until
 
 NOBODY = pwd.getpwnam("nobody")
@@ -72,6 +75,112 @@ def becomes_refrain(case):
         st = os.stat(os.path.join(folder, name))
         equal((st.st_uid, st.st_mode & 0o777), (NOBODY.pw_uid, 0o600), f"owner and mode of {name}")
     refrain.stop()
+
+
+def check_closed(pid):
+    """Every thread has the filter."""
+    for status in statuses(pid):
+        equal((status["Seccomp"], int(status["Seccomp_filters"]) >= 1), ("2", True), "seccomp")
+
+
+def told(case, path):
+    """What refrain ctl status says about the sandbox."""
+    with socket.socket(socket.AF_UNIX) as s:
+        s.settimeout(10)
+        s.connect(path)
+        s.sendall(b"1 status\n")
+        return json.loads(s.makefile().readline())["sandbox"]
+
+
+@test("inside, no thread is without the filter, and what refrain ctl says is how it is")
+def closed(case):
+    need_root()
+    refrain = case.refrain("--input-raw", ":8090", "--input-dummy", "x", "--control",
+                           case.path("sock"), "--output-file", case.path("x.gor.zst"),
+                           "--output-http", "http://127.0.0.1:9", "--output-http-workers", "2")
+    refrain.wait_for(lambda: len(list(statuses(refrain.pid))) >= 5, "threads")
+    check_closed(refrain.pid)
+    equal(told(case, case.path("sock")), "closed", "the sandbox")
+    refrain.stop()
+    refrain = case.refrain("--no-sandbox", "--input-raw", ":8090", "--output-null", "--control",
+                           case.path("sock"))
+    equal(told(case, case.path("sock")), "open: --no-sandbox", "the sandbox")
+    equal({s["Seccomp"] for s in statuses(refrain.pid)}, {"0"}, "filters")
+    refrain.stop()
+
+
+@test("date folders that are still to come, indexes, state, reports, stop file and a command work inside")
+def files_inside(case):
+    need_root()
+    folder = own_folder(case, "out")
+    stop = os.path.join(folder, "stop")
+    refrain = case.refrain(
+        "--user", "nobody", "--input-dummy", "x", "--input-raw", ":8090", "--output-file",
+        folder + "/%Y/%S/x%S.gor.gz", "--output-file-on-close", f"mv {{}} {case.path('done')}/",
+        "--state", folder + "/state", "--stop-file", stop, "--report", folder + "/r.html",
+        "--control", folder + "/sock", "--output-null")
+    os.mkdir(case.path("done"))
+    os.chmod(case.path("done"), 0o777)
+    refrain.wait_for(lambda: len(os.listdir(case.path("done"))) >= 2, "closed files, moved away")
+    with open(stop, "w", encoding="ascii"):
+        pass
+    ctl = [case.binary, "ctl", "--control", folder + "/sock", "status"]
+    refrain.wait_for(lambda: "paused" in sh(*ctl), "a pause")
+    os.unlink(stop)
+    refrain.wait_for(lambda: "paused" not in sh(*ctl), "the end of the pause")
+    refrain.stop()
+    for name in ("state", "r.html"):
+        st = os.stat(os.path.join(folder, name))
+        equal((st.st_uid, st.st_mode & 0o777), (NOBODY.pw_uid, 0o600), f"owner and mode of {name}")
+    check(not os.path.exists(folder + "/sock"), "the control socket is still there")
+
+
+@test("what the user could not use later is refused at the start: recordings, keys, the stop file")
+def not_readable(case):
+    need_root()
+    os.mkdir(case.path("closed"), 0o700)
+    case.run("--input-dummy", "x", "--output-file", case.path("closed/a.gor"), "--exit-after", "1s")
+    recording = case.path("closed/a_0.gor")
+    authority = pki.Authority(case)
+    os.chmod(authority.cert, 0o600)
+    for args in (("--input-file", recording, "--output-null"),
+                 ("--input-dummy", "x", "--output-null", "--stop-file", case.path("closed/stop")),
+                 ("--input-dummy", "x", "--output-null", "--state", case.path("closed/state")),
+                 ("--input-dummy", "x", "--output-file", case.path("closed/%r.gor")),
+                 ("--input-dummy", "x", "--output-http", "https://localhost:9",
+                  "--output-http-ca-cert", authority.cert)):
+        case.refuse("--user", "nobody", *args, status=1, words=["Permission denied", "--user root"])
+    case.run("--user", "root", "--input-file", recording, "--output-null")
+
+
+@test("a reload adds what was told at the start, and refuses what the sandbox has closed, with a reason")
+def reload_inside(case):
+    need_root()
+    folder = own_folder(case, "out")
+    os.mkdir(case.path("other"))
+    os.chmod(case.path("other"), 0o777)
+    sock = folder + "/sock"
+    base = f"input-dummy = x\noutput-file = {folder}/a.gor\noutput-http = http://127.0.0.1:9\n"
+    config = case.write("refrain.conf", base)
+    os.chmod(config, 0o644)
+    refrain = case.refrain("--user", "nobody", "--config", config, "--control", sock, ready=False)
+    refrain.wait_for(lambda: os.path.exists(sock), "the control socket")
+
+    def reload(line, status):
+        case.write("refrain.conf", base + line)
+        done = subprocess.run([case.binary, "ctl", "--control", sock, "reload"], check=False,
+                              capture_output=True, text=True, timeout=30)
+        equal(done.returncode, status, f"status of a reload with {line}: {done.stderr}")
+        return done.stderr
+
+    for line, words in ((f"output-file = {case.path('other')}/b.gor\n", "may not write there"),
+                        ("output-tcp = 127.0.0.1:10\n", "may not connect to port 10")):
+        said = reload(line, 1)
+        check(words in said and "sandbox" in said and "restart" in said, f"said: {said}")
+    reload(f"output-file = {folder}/sub/b.gor\noutput-http = http://127.0.0.2:9\n", 0)
+    refrain.wait_for(lambda: os.path.exists(folder + "/sub"), "the new output's file")
+    refrain.stop()
+    equal(os.listdir(case.path("other")), [], "what was written elsewhere")
 
 
 @test("--user root stays root with one capability, in every thread")
