@@ -77,6 +77,13 @@ static int report(const struct start *s, const struct comparison *comparison, in
     return tell(&err);
 }
 
+/* What goes wrong may do so because it is another user by now. */
+static int tell_opening(const struct start *s, int r, struct err *err)
+{
+    privileges_explain(&s->sandbox.privileges, r, err);
+    return tell(err);
+}
+
 static int run(const struct start *s, const struct wired *wired)
 {
     struct err err;
@@ -89,13 +96,17 @@ static int run(const struct start *s, const struct wired *wired)
                                       .server = s->server,
                                       .metrics_server = s->metrics_server};
     summary_start(wired->comparison);
-    if (control_open(&control, &args, &err) < 0 || control_serve(control, &err) < 0 ||
-        pipeline_start(wired->pipe, &err) < 0) {
+    int r = control_open(&control, &args, &err);
+    if (r == 0)
+        r = control_serve(control, &err);
+    if (r == 0)
+        r = pipeline_start(wired->pipe, &err);
+    if (r < 0) {
         control_close(control);
-        return report(s, wired->comparison, tell(&err), &err);
+        return report(s, wired->comparison, tell_opening(s, r, &err), &err);
     }
     control_run(control);
-    int r = pipeline_join(wired->pipe, &err);
+    r = pipeline_join(wired->pipe, &err);
     control_close(control);
     log_flush();
     summary_print(s->ledger, s->options, SUMMARY_END);
@@ -104,13 +115,6 @@ static int run(const struct start *s, const struct wired *wired)
     if (r == -ETIMEDOUT)
         _exit(status); /* a thread still uses what would be freed */
     return status;
-}
-
-/* What goes wrong may do so because it is another user by now. */
-static int tell_opening(const struct start *s, int r, struct err *err)
-{
-    privileges_explain(&s->sandbox.privileges, r, err);
-    return tell(err);
 }
 
 static int run_wired(struct start *s)

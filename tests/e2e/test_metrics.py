@@ -3,7 +3,9 @@
 """--metrics-address and --metrics-file: what they say, that it is what the ledger says, and what
 hostile clients and full disks can do to them."""
 import contextlib
+import glob
 import os
+import pwd
 import socket
 import stat
 import threading
@@ -208,6 +210,19 @@ def addresses(case):
                     status=2, words=words)
     case.refuse("--input-dummy", "x", "--output-null", "--metrics-file", case.path("no/m.prom"), status=1,
                 words=["--metrics-file", "no/m.prom"])
+    refrain.stop()
+
+
+@test("as root it listens where only root may, and serves as the user that it has become")
+def privileged_port(case):
+    need_root()
+    refrain = case.refrain("--user", "nobody", "--input-dummy", "x", "--output-null", "--metrics-address",
+                           "127.0.0.1:345", ready=345)
+    nobody = pwd.getpwnam("nobody")
+    wait_until(lambda: scrape(345).one("refrain_ready") == 1, "it is ready")
+    for status in glob.glob(f"/proc/{refrain.pid}/task/*/status"):
+        text = read_text(status)
+        check(f"Uid:\t{nobody.pw_uid}\t" in text and "CapEff:\t0000000000000000" in text, f"rights: {text}")
     refrain.stop()
 
 

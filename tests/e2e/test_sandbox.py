@@ -225,6 +225,7 @@ def not_writable(case):
     words = ["Permission denied", "user nobody", "chown", "--user root"]
     for args in (("--output-file", case.path("closed/x.gor")),
                  ("--output-null", "--report", case.path("closed/x.html")),
+                 ("--output-null", "--metrics-file", case.path("closed/x.prom")),
                  ("--output-tcp", "127.0.0.1:9", "--output-tcp-spool", case.path("closed/spool"))):
         case.refuse("--user", "nobody", "--input-dummy", "x", *args, status=1,
                     words=[args[-1], *words])
