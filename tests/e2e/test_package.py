@@ -63,6 +63,11 @@ def manifests(case):
         equal(re.findall(r"(?:add|drop): (.*)", text), ["[ALL]", "[NET_RAW]"], f"{name}: capabilities")
         for line in ("runAsNonRoot: true", "readOnlyRootFilesystem: true", "type: RuntimeDefault"):
             check(line in text, f"{name}: no {line}")
+    text = source("contrib", "kubernetes", "sidecar.yaml")
+    port = re.search(r"--metrics-address=\*:(\d+)", text).group(1)
+    equal(re.findall(r"name: metrics\n +containerPort: (\d+)", text), [port], "the port of the metrics")
+    check("livenessProbe" in text and "path: /healthz\n          port: metrics" in text, "no probe of it")
+    check(not re.search("readinessProbe:", text), "a pause takes the pod out of service")
 
 
 def long_test(sentence):
