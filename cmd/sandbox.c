@@ -127,14 +127,14 @@ static int keep_folder(struct sandbox *sandbox, const char *folder)
     return folders[sandbox->n_folders++] ? 0 : -ENOMEM;
 }
 
-/* Makes folders, and refuses what will not work. */
+/* Makes the folders that would be made, and refuses what will not work. */
 static int prepare(struct sandbox *sandbox, struct err *err)
 {
     char folder[PATH_MAX];
     int r = sandbox->needs.broken ? -ENOMEM : 0;
     for (size_t i = 0; i < sandbox->needs.n && r == 0; i++) {
         const struct need *need = &sandbox->needs.list[i];
-        if (is_write(need) && find_folder(folder, need, true))
+        if (is_write(need) && find_folder(folder, need, need->kind == NEED_WRITE))
             r = keep_folder(sandbox, folder);
         int wrong = r == 0 ? check_need(sandbox, need, err) : 0;
         if (wrong < 0)
