@@ -79,7 +79,7 @@ static void turn_out(struct tcp_input *t, size_t slot, const char *why)
         book_one(t->books, BOOK_STRANGERS);
     }
     net_peer(who, client->wire.fd);
-    log_often(LOG_WARN, t->tag, "closed the connection from %s: %s", who, why);
+    log_often(LOG_WARN, t->tag, why, "closed the connection from %s: %s", who, why);
     drop_client(t, slot);
 }
 
@@ -193,7 +193,7 @@ static void accept_failed(struct tcp_input *t, int errnum)
     /* the sender went away before it was accepted, or nothing is waiting */
     if (errnum == EAGAIN || errnum == EINTR || errnum == ECONNABORTED)
         return;
-    log_often(LOG_WARN, t->tag, "cannot accept another sender: %s", err_text(errnum));
+    log_warn(t->tag, "cannot accept another sender: %s", err_text(errnum));
     watch_listeners(t, false);
     t->resume_ns = clock_mono_ns() + ACCEPT_PAUSE_NS;
 }
@@ -300,8 +300,8 @@ static bool accept_one(struct tcp_input *t, int listener)
     /* so that a sender whose host is gone is noticed some day */
     (void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
     if (!add_client(t, fd)) {
-        log_often(LOG_WARN, t->tag, "turned a sender away: %zu are connected, or memory is short",
-                  t->n_clients);
+        log_often(LOG_WARN, t->tag, "turned away",
+                  "turned a sender away: %zu are connected, or memory is short", t->n_clients);
         close(fd);
     }
     return true;

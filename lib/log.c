@@ -182,11 +182,11 @@ void log_line(enum log_level level, const char *tag, const char *fmt, ...)
     va_end(args);
 }
 
-void log_often(enum log_level level, const char *tag, const char *fmt, ...)
+void log_often(enum log_level level, const char *tag, const char *words, const char *fmt, ...)
 {
     if (!log_enabled(level))
         return;
-    struct log_saying saying = {.level = level, .tag = tag ? tag : "", .words = fmt};
+    struct log_saying saying = {.level = level, .tag = tag ? tag : "", .words = words};
     va_list args;
     va_start(args, fmt);
     say(saying, fmt, args);

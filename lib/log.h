@@ -29,9 +29,10 @@ void log_line(enum log_level level, const char *tag, const char *fmt, ...) PRINT
 #define log_info(tag, ...) log_line(LOG_INFO, (tag), __VA_ARGS__)
 #define log_debug(tag, ...) log_line(LOG_DEBUG, (tag), __VA_ARGS__)
 
-/* For faults that come often, with changing details: lines of this fmt and tag are one thing that
- * repeats. fmt: a literal. Costs little when it is held back. */
-void log_often(enum log_level level, const char *tag, const char *fmt, ...) PRINTF_LIKE(3, 4);
+/* For faults that come often, with changing details: lines of this tag with the same words, such as
+ * the reason, are one thing that repeats. Costs little when it is held back. */
+void log_often(enum log_level level, const char *tag, const char *words, const char *fmt, ...)
+    PRINTF_LIKE(4, 5);
 
 /* An event with figures, at most LOG_FIELDS_MAX; told at every level, never held back. */
 void log_event(const char *text, const struct log_field *fields, size_t n_fields);

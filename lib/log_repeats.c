@@ -6,11 +6,12 @@
 
 static bool is_same(const struct log_repeat *e, const struct log_saying *saying)
 {
-    if (!e->used || e->level != saying->level || e->words != saying->words)
+    if (!e->used || e->level != saying->level || e->has_words != (saying->words != NULL))
         return false;
     if (strncmp(e->tag, saying->tag, sizeof(e->tag) - 1) != 0)
         return false;
-    return saying->words || strncmp(e->text, saying->text, sizeof(e->text) - 1) == 0;
+    return saying->words ? strncmp(e->words, saying->words, sizeof(e->words) - 1) == 0
+                         : strncmp(e->text, saying->text, sizeof(e->text) - 1) == 0;
 }
 
 static struct log_repeat *find(struct log_repeats *r, const struct log_saying *saying)
@@ -65,7 +66,9 @@ uint64_t log_repeats_told(struct log_repeats *repeats, const struct log_saying *
         e = oldest(repeats);
         if (e->used && e->held > 0)
             *old = *e;
-        *e = (struct log_repeat){.used = true, .level = saying->level, .words = saying->words};
+        *e = (struct log_repeat){
+            .used = true, .has_words = saying->words != NULL, .level = saying->level};
+        snprintf(e->words, sizeof(e->words), "%s", saying->words ? saying->words : "");
         snprintf(e->tag, sizeof(e->tag), "%s", saying->tag);
     }
     snprintf(e->text, sizeof(e->text), "%s", saying->text);

@@ -4,8 +4,8 @@
  * two, four, up to a minute, until it has been quiet for that long. Nothing is lost: the sum over
  * the lines told of how many times each stands for is how often it was said.
  *
- * Not locked: the owner does that. Lines are the same by level, tag and text, or, when words is not
- * NULL, by level, tag and words: one thing with changing details. */
+ * Not locked: the owner does that. Lines are the same by level, tag and text, or, when there are
+ * words for it, by level, tag and words: one thing with changing details. */
 #pragma once
 
 #include "lib/base.h"
@@ -17,11 +17,12 @@
 
 struct log_repeat {
     bool used;
+    bool has_words;
     enum log_level level;
-    const char *words;
     int64_t told_ns;
     int64_t wait_ns; /* until it may be told again */
     uint64_t held; /* how often it was said since */
+    char words[LOG_TAG_MAX];
     char tag[LOG_TAG_MAX + 2], text[LOG_TEXT_MAX + 2]; /* cut, they are longer than their maximum */
 };
 

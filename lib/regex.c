@@ -256,7 +256,7 @@ enum regex_result regex_next(struct regex *re, struct regex_search *x)
     if (result != REGEX_GAVE_UP)
         return result;
     atomic_fetch_add_explicit(&given_up, 1, memory_order_relaxed);
-    log_often(LOG_WARN, "filter",
+    log_often(LOG_WARN, "filter", re->pattern,
               "\"%s\" takes too long on %zu bytes, and gave up: what it was to decide on "
               "does not pass",
               re->pattern, x->subject.len);

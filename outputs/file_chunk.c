@@ -33,8 +33,8 @@ void file_plan_fault(struct file_plan *plan, const char *what, int errnum)
         return;
     }
     book_one(plan->config.books, BOOK_FILE_FAULTS);
-    log_often(LOG_ERROR, plan->tag, "%s: %s; messages are lost until it works again", what,
-              err_text(errnum));
+    log_often(LOG_ERROR, plan->tag, err_text(errnum),
+              "%s: %s; messages are lost until it works again", what, err_text(errnum));
 }
 
 void file_plan_keep(struct file_plan *plan, size_t waiting)
@@ -50,7 +50,7 @@ void file_plan_keep(struct file_plan *plan, size_t waiting)
         plan->keep_room = (int64_t)slack / 2;
     plan->keep_due_ns = clock_mono_ns() + KEEP_NS;
     if (r.fault != 0)
-        log_often(LOG_ERROR, plan->tag, "old files cannot be deleted: %s", err_text(r.fault));
+        log_error(plan->tag, "old files cannot be deleted: %s", err_text(r.fault));
 }
 
 /* Opens path, for the first time or in place of what c has open. */

@@ -76,7 +76,7 @@ static bool run_one(struct on_close *c, const char *path)
     while (r == 0 && !is_quitting(c))
         r = runner_wait(&c->runner, STEP_MS, &status);
     if (r < 0) {
-        log_often(LOG_ERROR, TAG, "%s: cannot run /bin/sh: %s", path, err_text(-r));
+        log_often(LOG_ERROR, TAG, "cannot run", "%s: cannot run /bin/sh: %s", path, err_text(-r));
         return false;
     }
     if (r == 0) {
@@ -86,9 +86,10 @@ static bool run_one(struct on_close *c, const char *path)
     if (status == 0)
         return true;
     if (WIFSIGNALED(status))
-        log_often(LOG_ERROR, TAG, "%s: the command was ended by signal %d", path, WTERMSIG(status));
+        log_often(LOG_ERROR, TAG, "signal", "%s: the command was ended by signal %d", path,
+                  WTERMSIG(status));
     else
-        log_often(LOG_ERROR, TAG, "%s: the command ended with exit status %d", path,
+        log_often(LOG_ERROR, TAG, "status", "%s: the command ended with exit status %d", path,
                   WEXITSTATUS(status));
     return false;
 }
@@ -201,8 +202,8 @@ void on_close_add(struct on_close *c, const char *path)
     if (taken)
         return;
     mem_free(file);
-    log_often(LOG_ERROR, TAG, "%s: not run: %d files wait already, or memory is short", path,
-              MAX_WAITING);
+    log_often(LOG_ERROR, TAG, "not run", "%s: not run: %d files wait already, or memory is short",
+              path, MAX_WAITING);
 }
 
 size_t on_close_waiting(struct on_close *c)

@@ -126,14 +126,14 @@ static void failed(struct elastic *e, int64_t now_ns, const char *why)
 {
     backoff_failed(&e->backoff, now_ns);
     if (!e->said_down)
-        log_often(LOG_WARN, e->tag, "cannot store documents: %s; trying again until it works", why);
+        log_warn(e->tag, "cannot store documents: %s; trying again until it works", why);
     e->said_down = true;
     elastic_bulk_again(e->bulk);
 }
 
 static void tell_refused(struct elastic *e, const struct elastic_fault *fault)
 {
-    log_often(LOG_WARN, e->tag,
+    log_often(LOG_WARN, e->tag, "refuses",
               "the node refuses documents: status %d%s%s (the summary counts all)", fault->status,
               fault->type[0] ? ", " : "", fault->type);
 }

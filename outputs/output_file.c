@@ -118,7 +118,7 @@ static void sync_due(struct file_output *f, int64_t now_ns)
     int fault = file_sync_fault(f->plan.config.sync);
     book_add(f->base.books, BOOK_FILE_FAULTS, fault != 0);
     if (fault != 0)
-        log_often(LOG_ERROR, f->plan.tag, "what was written may not be on the disk: fsync: %s",
+        log_error(f->plan.tag, "what was written may not be on the disk: fsync: %s",
                   err_text(fault));
 }
 

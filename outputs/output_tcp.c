@@ -161,7 +161,7 @@ static void tcp_poll(struct output *out, int wake_fd, int timeout_ms)
     conn_set_poll(&t->conns, wake_fd, timeout_ms);
     int fault = t->sync ? file_sync_fault(t->sync) : 0;
     if (fault != 0)
-        log_often(LOG_ERROR, t->peer.tag, "what was spooled may not be on the disk: fsync: %s",
+        log_error(t->peer.tag, "what was spooled may not be on the disk: fsync: %s",
                   err_text(fault));
 }
 

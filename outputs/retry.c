@@ -15,7 +15,7 @@ void retry_init(struct retry *r, struct output *out, const char *tag)
 void retry_tell(struct retry *r, const char *what, const char *why)
 {
     if (!r->said_down)
-        log_often(LOG_WARN, r->tag, "%s: %s; trying again until it works", what, why);
+        log_warn(r->tag, "%s: %s; trying again until it works", what, why);
     r->said_down = true;
 }
 

@@ -41,7 +41,7 @@ struct spool_disk {
 
 static void fault(struct spool *s, const char *what, int errnum)
 {
-    log_often(LOG_ERROR, s->tag, "%s %s: %s", what, s->disk->folder, err_text(errnum));
+    log_error(s->tag, "%s %s: %s", what, s->disk->folder, err_text(errnum));
 }
 
 static int new_file(struct spool *s)

@@ -255,7 +255,7 @@ static void *talk(void *arg)
     const char *tag = (const char *)arg;
     for (int i = 0; i < EACH; i++) {
         log_warn(tag, "again");
-        log_often(LOG_WARN, "all", "number %d", i);
+        log_often(LOG_WARN, "all", "number", "number %d", i);
         log_warn(NULL, "%d", i % 40); /* more than are watched */
         if (i % 1000 == 0)
             log_tick(clock_mono_ns());
