@@ -118,6 +118,18 @@ static int add_output(struct job *j, size_t nth)
     return wire_wants_answers(&j->wiring, wanted->ops) ? add_answers(j, nth, opened.out) : 0;
 }
 
+/* What may ask DNS, and wait for it, is done only when it has to be. */
+static int check_new(const struct job *j)
+{
+    int r = 0;
+#if HAVE_HTTP
+    for (size_t i = 0; i < j->is->outputs.n; i++)
+        if (j->differences.was[i] == OUTPUT_IS_NEW)
+            return wire_check_self(j->options, j->err);
+#endif
+    return r;
+}
+
 static int make_change(struct job *j)
 {
     const struct differences *d = &j->differences;
@@ -230,10 +242,6 @@ static int read_wants(struct job *j)
     int r = wire_read(&j->was->inputs, &j->was->outputs, j->was->options, j->err);
     if (r == 0)
         r = wire_check(j->options, j->err);
-#if HAVE_HTTP
-    if (r == 0)
-        r = wire_check_self(j->options, j->err);
-#endif
     return r == 0 ? wire_read(&j->is->inputs, &j->is->outputs, j->options, j->err) : r;
 }
 
@@ -242,6 +250,8 @@ static int apply(struct job *j)
     int r = read_wants(j);
     if (r == 0)
         r = reload_compare(&j->differences, j->was, j->is, j->err);
+    if (r == 0)
+        r = check_new(j);
     if (r == 0)
         r = make_change(j);
     if (r == 0)

@@ -40,7 +40,7 @@ struct steered {
     const struct output_ops *output; /* NULL: it is an input */
     bool captures; /* packets, from: */
     char device[STEER_DEVICE_MAX];
-    struct account *answers; /* of an output that was added later, and is asked for them; or NULL */
+    struct account *answers; /* of what an output is answered; NULL: nobody asks */
     struct dials dials; /* the pipeline's threads read them */
     unsigned paused; /* enum pause_reason */
     bool in_split; /* it has a weight */

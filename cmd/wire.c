@@ -40,6 +40,7 @@ struct wiring {
     struct opened_input inputs[WANTED_INPUTS_MAX];
     struct wanted_outputs outputs;
     struct output *opened[ROUTE_OUTPUTS_MAX]; /* as wanted; the pipeline's */
+    struct steered *items[ROUTE_OUTPUTS_MAX]; /* the same; the steer's */
     struct steer *steer;
     struct comparing comparing;
     struct shed *shed; /* --max-cpu; NULL: no limit */
@@ -133,8 +134,9 @@ static int open_output(const struct output_wiring *ow, struct wiring *w, size_t 
     int r = wire_open_output(&opened, ow, wanted);
     if (r < 0)
         return r;
-    opened.rules.dials =
-        &steer_add_output(w->steer, wanted, nth, w->outputs.split, opened.account)->dials;
+    struct steered *item = w->items[nth] =
+        steer_add_output(w->steer, wanted, nth, w->outputs.split, opened.account);
+    opened.rules.dials = &item->dials;
     w->opened[nth] = opened.out;
     return pipeline_add_output(w->pipe, opened.out, opened.account, &opened.rules, w->err);
 }
@@ -146,6 +148,7 @@ static int track_answers(const struct output_wiring *ow, struct wiring *w, size_
     int r = wire_open_answers(&answers, ow, wanted);
     if (r < 0)
         return r;
+    w->items[nth]->answers = answers.account;
     r = pipeline_track_answers(w->pipe, w->opened[nth], &answers.rules, answers.books, w->err);
     if (r == 0 && wanted->ops->baseline)
         compare_set_baseline(w->comparing.out, w->opened[nth]->number);
@@ -328,15 +331,18 @@ int wire(struct wired *wired, struct ledger *ledger, const struct options *optio
          struct sandbox *sandbox, struct err *err)
 {
     struct wiring *w = mem_zalloc(MEM_OTHER, sizeof(*w));
-    if (!w)
+    struct steer *steer = mem_zalloc(MEM_OTHER, sizeof(*steer));
+    if (!w || !steer) {
+        mem_free(w);
+        mem_free(steer);
         return err_sys(err, ENOMEM, "start");
+    }
     w->options = options;
     w->ledger = ledger;
     w->sandbox = sandbox;
+    w->steer = steer;
     w->err = err;
-    w->steer = mem_zalloc(MEM_OTHER, sizeof(*w->steer));
-    int r = w->steer ? wire_read(&w->wanted_inputs, &w->outputs, options, err)
-                     : err_sys(err, ENOMEM, "start");
+    int r = wire_read(&w->wanted_inputs, &w->outputs, options, err);
     if (r == 0)
         w->steer->turns = is_steered(options, &w->outputs);
 #if HAVE_HTTP

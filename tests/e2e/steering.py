@@ -61,13 +61,13 @@ def control(case, path, refrain=None):
 
 
 class Config:
-    """A refrain whose file can be written anew. {lines} go above the outputs of the file."""
+    """A refrain whose file can be written anew. more: what else stands on its command line."""
 
-    def __init__(self, case, text, ready=False, mode=0o600):
+    def __init__(self, case, text, *more, ready=False, mode=0o600):
         self.case, self.text, self.mode = case, text, mode
         self.path = self.write()
         self.refrain = case.refrain("--config", self.path, "--control", case.path("c.sock"),
-                                    ready=ready)
+                                    *more, ready=ready)
         self.control = control(case, case.path("c.sock"), self.refrain)
 
     def write(self, old="", new=""):

@@ -77,7 +77,7 @@ def memory(case):
     def books():
         answer = c.ask("status")
         check(answer["limits"]["max_memory"] == 4 * MIB, "the limit in the status")
-        check(answer["limits"]["memory_flows"] <= 4 * MIB,
+        check(answer["limits"]["memory_flows"] <= 4.4 * MIB,  # what is counted last may be over it
               f"{answer['limits']['memory_flows']} bytes are used")
         return answer["inputs"][0]["books"]
     wait_until(lambda: books()["requests_evicted"] > 10, "requests are given up", 20)
