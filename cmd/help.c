@@ -162,7 +162,8 @@ int help_print(FILE *out)
 
 int help_print_version(FILE *out)
 {
-    fprintf(out, "refrain %s\nfeatures: pcap file relay%s%s\n", REFRAIN_VERSION,
-            HAVE_HTTP ? " http" : "", HAVE_KAFKA ? " kafka" : "");
+    fprintf(out, "refrain %s\nfeatures: pcap file relay%s%s%s\n", REFRAIN_VERSION,
+            HAVE_HTTP ? " http" : "", HAVE_KAFKA ? " kafka" : "",
+            HAVE_MICROHTTPD ? " metrics" : "");
     return finish(out);
 }

@@ -4,8 +4,10 @@
 hostile clients and full disks can do to them."""
 import contextlib
 import glob
+import http.client
 import os
 import pwd
+import signal
 import socket
 import stat
 import threading
@@ -123,10 +125,11 @@ def relay(case):
 
 @test("/healthz and /readyz: ready while it works, not while all is paused, nor while it drains")
 def probes(case):
-    target = Target(case, delay=1.5)
+    target = Target(case, mode="silent")
     refrain, port = with_metrics(case, "--input-dummy", "x|50", "--output-http",
                                  f"http://127.0.0.1:{target.port}", "--to-name", "slow", "--output-null",
-                                 "--control", case.path("c.sock"), "--drain-timeout", "20s")
+                                 "--control", case.path("c.sock"), "--output-http-timeout", "60s",
+                                 "--drain-timeout", "60s")
     c = control(case, case.path("c.sock"), refrain)
 
     def becomes(status):
@@ -144,11 +147,10 @@ def probes(case):
     c.ask("pause", "x")
     becomes(503)
     c.ask("resume")
-    before = len(target.arrivals)
-    target.wait_arrivals(before + 1)
-    refrain.send(2)
+    wait_until(lambda: scrape(port).one("refrain_output_open_messages", output="slow") >= 1, "one is under way")
+    refrain.send(signal.SIGINT)
     becomes(503)
-    refrain.wait()
+    refrain.stop(status=6)
 
 
 @test("ramp and guard: where it stands, what it gets, and that it has stepped back")
@@ -264,6 +266,32 @@ def slow_clients(case):
     held = len(os.listdir(f"/proc/{refrain.pid}/fd"))
     check(held < 120, f"{held} descriptors are open")
     refrain.stop()
+
+
+@test("a capture is whole however hard it is scraped")
+def scraped_hard(case):
+    need_root()
+    nginx = Nginx(case)
+    refrain, port = with_metrics(case, "--input-raw", f"lo:{nginx.port}", "--output-null", ready=True)
+    Slow(case, port, 30)
+    ending, scrapes = threading.Event(), []
+
+    def scrape_on():
+        while not ending.is_set():
+            with contextlib.suppress(OSError, http.client.HTTPException):  # a newcomer takes its place
+                scrapes.append(get(port, "/metrics")[0])
+    scrapers = [threading.Thread(target=scrape_on) for _ in range(6)]
+    for thread in scrapers:
+        thread.start()
+    traffic = Traffic(case, nginx.port, rate=400, connections=8)
+    wait_until(lambda: traffic.sent >= 600 and len(scrapes) >= 100, "requests and scrapes", 60)
+    sent = traffic.stop()
+    ending.set()
+    for thread in scrapers:
+        thread.join()
+    equal(set(scrapes), {200}, "what the scrapers were answered")
+    raw = refrain.stop().input("input-raw")
+    equal((raw["requests_complete"], raw["kernel_drops"]), (sent, 0), "requests, and packets dropped")
 
 
 @test("long and senseless requests are refused, and cost no memory")
