@@ -202,13 +202,15 @@ static inline void parse_field(struct fields *fields, struct span name, struct s
         fields->fault = fault;
 }
 
-/* As line_end(), when that is not where the first control at p stands, or when it is LF alone. */
-__attribute__((noinline)) static const uint8_t *odd_line_end(struct scan_lines *in,
-                                                             const uint8_t *p, const uint8_t **next)
+/* As line_end(), when that is not where the first control at p stands, or when it is LF alone. By
+ * value, so that line_end() can keep what it scans in registers; where it was is good enough for
+ * what comes next. */
+__attribute__((noinline)) static const uint8_t *odd_line_end(struct scan_lines in, const uint8_t *p,
+                                                             const uint8_t **next)
 {
-    const uint8_t *end = in->end;
+    const uint8_t *end = in.end;
     while (p < end && *p != '\n' && *p != '\r' && *p != '\0')
-        p = scan_lines_next(in, p + 1);
+        p = scan_lines_next(&in, p + 1);
     if (end - p < 2)
         return NULL;
     const uint8_t *lf = p + (*p == '\r');
@@ -222,7 +224,7 @@ static inline const uint8_t *line_end(struct scan_lines *in, const uint8_t *p, c
 {
     p = scan_lines_next(in, p);
     if (unlikely(in->end - p <= 2 || memcmp(p, "\r\n", 2) != 0))
-        return odd_line_end(in, p, next);
+        return odd_line_end(*in, p, next);
     *next = p + 2;
     return p;
 }
@@ -233,7 +235,7 @@ static inline const uint8_t *field_end(struct scan_lines *in, const uint8_t *p,
 {
     const uint8_t *stop = line_end(in, p, next);
     while (stop && unlikely(is_space(**next)))
-        stop = odd_line_end(in, *next, next);
+        stop = odd_line_end(*in, *next, next);
     return stop;
 }
 
