@@ -48,6 +48,7 @@ static void clear_slot(struct pipeline *pipe, size_t slot)
 static void drop_added(struct exit_lane *exit)
 {
     if (exit->started) {
+        atomic_store(&exit->leaves_ns, 1); /* long ago: whatever it still has to do is given up */
         queue_close(exit->queue);
         pthread_join(exit->thread, NULL);
     }
