@@ -27,8 +27,9 @@ static bool names_secret(const char *name, size_t len)
 static size_t open_part(const char *option, const char *value)
 {
     static const char *const named[] = {
-        "http-set-header",     "to-set-header",     "http-set-param",    "to-set-param",
-        "http-rewrite-header", "to-rewrite-header", "http-allow-header", "http-disallow-header"};
+        "http-set-header",   "to-set-header",        "http-set-param",
+        "to-set-param",      "http-rewrite-header",  "to-rewrite-header",
+        "http-allow-header", "http-disallow-header", "kafka-property"};
     size_t whole = strlen(value);
     for (size_t i = 0; i < ARRAY_LEN(named); i++) {
         size_t name = strcspn(value, ":=");
@@ -114,4 +115,38 @@ json_t *command_line_json(int argc, char *const argv[])
         }
     }
     return list;
+}
+
+char **command_line_copy(int argc, char *const argv[])
+{
+    size_t n = (size_t)argc + 1, size = n * sizeof(char *);
+    for (int i = 0; i < argc; i++)
+        size += strlen(argv[i]) + 1;
+    char **copy = mem_alloc(MEM_OTHER, size);
+    if (!copy)
+        return NULL;
+    char *text = (char *)(copy + n);
+    for (int i = 0; i < argc; i++) {
+        copy[i] = text;
+        text = stpcpy(text, argv[i]) + 1;
+    }
+    copy[argc] = NULL;
+    return copy;
+}
+
+void command_line_hide(int argc, char **argv)
+{
+    json_t *words = command_line_json(argc, argv);
+    for (int i = 1; i < argc; i++) {
+        const char *shown = json_string_value(json_array_get(words, (size_t)i));
+        size_t len = strlen(argv[i]);
+        if (shown && strcmp(shown, argv[i]) == 0)
+            continue;
+        char *text = mem_strdup(MEM_OTHER, shown ? shown : "");
+        memset(argv[i], 0, len);
+        if (text)
+            memcpy(argv[i], text, strnlen(text, len));
+        mem_free(text);
+    }
+    json_decref(words);
 }

@@ -10,3 +10,9 @@
 
 /* An array of its words. NULL: no memory. */
 MUST_CHECK json_t *command_line_json(int argc, char *const argv[]);
+
+/* A copy of argv for refrain's own use, to be freed with mem_free(). NULL: no memory. */
+MUST_CHECK char **command_line_copy(int argc, char *const argv[]);
+/* Overwrites what of argv is not fit to be shown: ps(1) shows it to every user. Who
+ * looked before has seen it. Without memory for that nothing is left but the program's name. */
+void command_line_hide(int argc, char **argv);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cmd/command_line.h"
 #include "cmd/config_file.h"
 #include "cmd/control.h"
 #include "cmd/control_server.h"
@@ -26,6 +27,7 @@
 #include "cmd/wire.h"
 #include "cmd/wire_check.h"
 #include "lib/log.h"
+#include "lib/mem.h"
 
 /* What the run as a whole amounts to, when nothing else went wrong. */
 static enum exit_status judge(const struct ledger *ledger, const struct options *options)
@@ -275,14 +277,11 @@ static const struct command *find_command(int argc, char **argv)
     return NULL;
 }
 
-static int run_command(int argc, char **argv)
+/* argv: refrain's own copy. */
+static int run_command(const struct command *command, int argc, char **argv)
 {
     struct err err;
     struct options *options;
-    const struct command *command = find_command(argc, argv);
-    const struct tool *tool = argc > 1 ? tool_find(argv[1]) : NULL;
-    if (tool)
-        return run_tool(tool, argc - 1, argv + 1);
     int skip = command ? 1 : 0;
     if (options_parse(&options, &refrain_options, argc - skip, argv + skip, &err) < 0)
         return tell(&err);
@@ -294,9 +293,25 @@ static int run_command(int argc, char **argv)
     return status;
 }
 
+static int run_anything(int argc, char **argv)
+{
+    const struct tool *tool = argc > 1 ? tool_find(argv[1]) : NULL;
+    if (tool)
+        return run_tool(tool, argc - 1, argv + 1);
+    char **copy = command_line_copy(argc, argv);
+    if (!copy) {
+        log_error(NULL, "cannot start: out of memory");
+        return STATUS_FAILURE;
+    }
+    command_line_hide(argc, argv);
+    int status = run_command(find_command(argc, copy), argc, copy);
+    mem_free(copy);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
-    int status = run_command(argc, argv);
+    int status = run_anything(argc, argv);
     log_flush();
     return status;
 }

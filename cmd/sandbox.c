@@ -65,7 +65,7 @@ int sandbox_drop(struct sandbox *sandbox, struct err *err)
 
 static bool is_write(const struct need *need)
 {
-    return need->kind == NEED_WRITE || need->kind == NEED_WRITE_ANEW;
+    return need->kind <= NEED_MAKE_ANEW;
 }
 
 /* As the open functions would; what fails is for them to tell. */
@@ -83,7 +83,7 @@ static void make_folders(const char *folder)
 
 /* The folder that need is about, as the kernel sees it; a device or pipe itself. False: there is
  * none. out: room for PATH_MAX. */
-static bool find_folder(char *out, const struct need *need, bool make)
+static bool find_folder(char *out, const struct need *need)
 {
     char folder[PATH_MAX];
     struct stat st;
@@ -91,27 +91,30 @@ static bool find_folder(char *out, const struct need *need, bool make)
         return realpath(need->path, out) != NULL;
     if (!needs_folder(folder, need->path))
         return false;
-    if (make)
+    if (need->kind == NEED_MAKE || need->kind == NEED_MAKE_ANEW)
         make_folders(folder);
     return realpath(folder, out) != NULL;
+}
+
+static bool is_anew(const struct need *need)
+{
+    return need->kind == NEED_WRITE_ANEW || need->kind == NEED_MAKE_ANEW;
 }
 
 static int check_need(const struct sandbox *sandbox, const struct need *need, struct err *err)
 {
     char folder[PATH_MAX];
-    const char *path = need->path;
-    int mode = need->kind == NEED_READ ? R_OK : F_OK;
-    if (need->kind == NEED_WRITE || need->kind == NEED_REMOVE || need->kind >= NEED_CONNECT)
+    int r = 0;
+    if (need->kind == NEED_READ)
+        r = access(need->path, R_OK);
+    else if (need->kind == NEED_LOOK)
+        r = access(need->path, F_OK);
+    else if (is_anew(need) && (find_folder(folder, need) || needs_folder(folder, need->path)))
+        r = access(folder, W_OK);
+    /* what is not there may come, but for a folder that could not be made */
+    if (r == 0 || (errno != EACCES && need->kind != NEED_MAKE_ANEW))
         return 0;
-    if (need->kind == NEED_WRITE_ANEW) {
-        if (!find_folder(folder, need, false))
-            return 0;
-        path = folder;
-        mode = W_OK;
-    }
-    if (access(path, mode) == 0 || errno != EACCES)
-        return 0;
-    int r = err_sys(err, EACCES, "--%s %s", need->option, need->path);
+    r = err_sys(err, errno == ENOENT ? EACCES : errno, "--%s %s", need->option, need->path);
     privileges_explain(&sandbox->privileges, r, err);
     return -EINVAL; /* has been explained */
 }
@@ -134,7 +137,7 @@ static int prepare(struct sandbox *sandbox, struct err *err)
     int r = sandbox->needs.broken ? -ENOMEM : 0;
     for (size_t i = 0; i < sandbox->needs.n && r == 0; i++) {
         const struct need *need = &sandbox->needs.list[i];
-        if (is_write(need) && find_folder(folder, need, need->kind == NEED_WRITE))
+        if (is_write(need) && find_folder(folder, need))
             r = keep_folder(sandbox, folder);
         int wrong = r == 0 ? check_need(sandbox, need, err) : 0;
         if (wrong < 0)

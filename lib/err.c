@@ -5,11 +5,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/userinfo.h"
+
 PRINTF_LIKE(3, 0)
 static void set(struct err *err, enum exit_status status, const char *fmt, va_list args)
 {
     err->status = status;
     vsnprintf(err->text, sizeof(err->text), fmt, args);
+    userinfo_hide(err->text, sizeof(err->text));
 }
 
 int err_usage(struct err *err, const char *fmt, ...)

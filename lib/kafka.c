@@ -137,7 +137,7 @@ static int set_property(struct setter *s, const char *text)
                          "--kafka-property %s: use --%s-password, as @FILE or from the "
                          "environment",
                          name, s->end->option);
-    snprintf(source, sizeof(source), "kafka-property \"%s\"", text);
+    snprintf(source, sizeof(source), "kafka-property %s", name); /* its value may be a secret */
     return set(s, source, name, equals + 1);
 }
 

@@ -13,6 +13,7 @@
 #include "lib/clock.h"
 #include "lib/log_repeats.h"
 #include "lib/mem.h"
+#include "lib/userinfo.h"
 
 #define CLEAR_LINE "\r\033[K"
 
@@ -155,6 +156,7 @@ static void say(struct log_saying saying, const char *fmt, va_list args)
     if (saying.words && is_held(&saying, now_ns))
         return;
     vsnprintf(text, sizeof(text), fmt, args);
+    userinfo_hide(text, sizeof(text));
     saying.text = text;
     pthread_mutex_lock(&repeats_lock);
     bool held = log_repeats_hold(&repeats, &saying, now_ns);

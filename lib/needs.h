@@ -8,7 +8,9 @@
 
 enum need_kind {
     NEED_WRITE = 0, /* opens, makes, renames and deletes files in a folder, and folders below it */
-    NEED_WRITE_ANEW, /* the same but for folders, and is of no use if it may not make files there */
+    NEED_WRITE_ANEW, /* the same, and is of no use if it may not make files there */
+    NEED_MAKE, /* as NEED_WRITE, in a folder that it makes when it is missing */
+    NEED_MAKE_ANEW, /* as NEED_WRITE_ANEW, likewise */
     NEED_REMOVE, /* deletes a file, and makes none there */
     NEED_READ, /* opens a file for reading */
     NEED_LOOK, /* asks whether a file is there */

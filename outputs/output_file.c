@@ -321,7 +321,7 @@ static void file_needs(struct needs *needs, const struct output_args *args)
     struct filename_uses uses = filename_uses(args->address);
     bool append = options_bool(args->options, "output-file-append");
     /* what no file is opened of at the start shows there as well */
-    enum need_kind kind = append && !uses.record ? NEED_WRITE : NEED_WRITE_ANEW;
+    enum need_kind kind = append && !uses.record ? NEED_MAKE : NEED_MAKE_ANEW;
     needs_path(needs, kind, "output-file", args->address);
 }
 

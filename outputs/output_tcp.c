@@ -130,7 +130,7 @@ static void tcp_needs(struct needs *needs, const struct output_args *args)
     const char *spool = options_string(args->options, "output-tcp-spool");
     tcp_peer_needs(needs, "output-tcp", args->address);
     if (*spool)
-        needs_path(needs, NEED_WRITE, "output-tcp-spool", spool);
+        needs_path(needs, NEED_MAKE, "output-tcp-spool", spool);
 }
 
 static int tcp_open(struct output **outp, const struct output_args *args, struct err *err)

@@ -147,6 +147,7 @@ def not_readable(case):
                  ("--input-dummy", "x", "--output-null", "--stop-file", case.path("closed/stop")),
                  ("--input-dummy", "x", "--output-null", "--state", case.path("closed/state")),
                  ("--input-dummy", "x", "--output-file", case.path("closed/%r.gor")),
+                 ("--input-dummy", "x", "--output-file", case.path("new/%r.gor")),
                  ("--input-dummy", "x", "--output-http", "https://localhost:9",
                   "--output-http-ca-cert", authority.cert)):
         case.refuse("--user", "nobody", *args, status=1, words=["Permission denied", "--user root"])
@@ -181,6 +182,24 @@ def reload_inside(case):
     refrain.wait_for(lambda: os.path.exists(folder + "/sub"), "the new output's file")
     refrain.stop()
     equal(os.listdir(case.path("other")), [], "what was written elsewhere")
+
+
+@test("no password is in the list of processes, in the log, or in an error")
+def no_password(case):
+    refrain = case.refrain("--input-dummy", "x", "--output-http", "http://me:sesame@127.0.0.1:9/",
+                           "--http-set-header", "Authorization: Bearer sesame", ready=False)
+
+    def cmdline():
+        with open(f"/proc/{refrain.pid}/cmdline", "rb") as f:
+            return f.read()
+    refrain.wait_for(lambda: cmdline() and b"***@127.0.0.1" in cmdline(), "hidden words")
+    check(b"sesame" not in cmdline(), f"the list of processes shows {cmdline()}")
+    refrain.wait_for(lambda: "127.0.0.1:9" in refrain.stderr(), "a word about the target")
+    result = refrain.stop(status=None)
+    check("sesame" not in result.stderr, f"the log shows it: {result.stderr}")
+    for url in ("http://me:sesame@127.0.0.1:99999", "http://me:sesame@h|x", "me:sesame@h:p"):
+        said = case.run("--input-dummy", "x", "--output-http", url, status=2, books=False).stderr
+        check("sesame" not in said and "***@" in said, f"said: {said}")
 
 
 @test("--user root stays root with one capability, in every thread")

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/unit/unit.h"
 
+#include <stdio.h>
+#include <string.h>
+
 #include <string.h>
 
 #include "cmd/command_line.h"
+#include "lib/err.h"
+#include "lib/mem.h"
+#include "lib/userinfo.h"
 
 START_TEST(what_is_secret_is_not_shown)
 {
@@ -50,6 +56,68 @@ START_TEST(what_is_secret_is_not_shown)
 }
 END_TEST
 
+START_TEST(what_ps_shows_is_overwritten_and_the_copy_is_not)
+{
+    char program[] = "refrain", option[] = "--output-http", url[] = "http://me:sesame@host/x?a",
+         shorter[] = "--output-http=http://a:b@h", header[] = "--http-header=Cookie: sid=sesame",
+         property[] = "--kafka-property=ssl.key.password=sesame", plain[] = "--verbose=1";
+    char *argv[] = {program, option, url, shorter, header, property, plain, NULL};
+    char **copy = command_line_copy(7, argv);
+    ck_assert_ptr_nonnull(copy);
+    command_line_hide(7, argv);
+    ck_assert_str_eq(copy[2], "http://me:sesame@host/x?a");
+    ck_assert_str_eq(copy[4], "--http-header=Cookie: sid=sesame");
+    ck_assert_ptr_null(copy[7]);
+    mem_free(copy);
+    ck_assert_str_eq(url, "http://***@host/x?a");
+    ck_assert_str_eq(shorter, "--output-http=http://***@h");
+    ck_assert_str_eq(header, "--http-header=Cookie:***");
+    ck_assert_str_eq(property, "--kafka-property=ssl.key.password=***");
+    ck_assert_str_eq(plain, "--verbose=1");
+    ck_assert_ptr_null(memmem(url, sizeof(url), "same", 4)); /* nor behind its end */
+    ck_assert_ptr_null(memmem(header, sizeof(header), "same", 4));
+}
+END_TEST
+
+static const char *hidden(const char *text, size_t size)
+{
+    static char copy[128];
+    snprintf(copy, sizeof(copy), "%s", text);
+    userinfo_hide(copy, size);
+    return copy;
+}
+
+START_TEST(errors_and_logs_show_no_password_of_a_url)
+{
+    static const struct {
+        const char *text, *shown;
+    } cases[] = {
+        {"--output-http \"http://me:s@me@h:1/x@y\": no",
+         "--output-http \"http://***@h:1/x@y\": no"},
+        {"--output-tcp me:sesame@h:1: no", "--output-tcp ***@h:1: no"},
+        {"--output-http=me:sesame@h|x2", "--output-http=***@h|x2"},
+        {"\"http://me:sesame@h\" is neither", "\"http://***@h\" is neither"},
+        {"two http://a:b@c and ws://d:e@f", "two http://***@c and ws://***@f"},
+        {"--tcp-key @FILE, --input-kafka-offset @2026-11-20T12:00", NULL},
+        {"--http-allow-header \"From:.*@corp\"", NULL},
+        {"http://h/path?to=a:b@c", NULL},
+        {"://@", NULL},
+        {"", NULL},
+    };
+    struct err err;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        const char *wanted = cases[i].shown ? cases[i].shown : cases[i].text;
+        ck_assert_str_eq(hidden(cases[i].text, 128), wanted);
+        (void)err_usage(&err, "%s", cases[i].text);
+        ck_assert_str_eq(err.text, wanted);
+    }
+    /* a name shorter than what stands for it, at the very end of the room */
+    ck_assert_str_eq(hidden("http://a@host", 14), "http://***@ho");
+    ck_assert_str_eq(hidden("x http://a@h", 13), "x http://***");
+    ck_assert_str_eq(hidden("abcd http://a@", 15), "abcd http://");
+}
+END_TEST
+
 START_TEST(any_bytes_are_copied_within_bounds)
 {
     static const char *const words[] = {"://@", "://@://@://@", "@",
@@ -67,6 +135,8 @@ Suite *suite(void)
 {
     const TTest *const tests[] = {
         what_is_secret_is_not_shown,
+        what_ps_shows_is_overwritten_and_the_copy_is_not,
+        errors_and_logs_show_no_password_of_a_url,
         any_bytes_are_copied_within_bounds,
     };
     return suite_of("command_line", tests, ARRAY_LEN(tests));

@@ -87,7 +87,8 @@ START_TEST(a_url_that_cannot_work_is_refused_with_its_text)
         ck_assert_int_eq(err.status, STATUS_USAGE);
         ck_assert_msg(strstr(err.text, bad[i].complaint) != NULL, "%s", err.text);
         ck_assert_ptr_nonnull(strstr(err.text, "--output-http \""));
-        ck_assert_ptr_nonnull(strstr(err.text, bad[i].text));
+        if (!strchr(bad[i].text, '@')) /* who is hidden */
+            ck_assert_ptr_nonnull(strstr(err.text, bad[i].text));
     }
     ck_assert_int_eq(mem_used(MEM_OTHER), before);
 }

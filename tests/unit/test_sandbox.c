@@ -84,7 +84,7 @@ static void enter(void)
 {
     struct err err;
     struct needs needs = {0};
-    needs_path(&needs, NEED_WRITE_ANEW, "output-file", "open/%Y/x.gor");
+    needs_path(&needs, NEED_MAKE_ANEW, "output-file", "open/%Y/x.gor");
     needs_path(&needs, NEED_READ, "input-file", "shut/there");
     needs_connect_url(&needs, "output-http", "http://user@127.0.0.1:45671/path", 80);
     int r = sandbox_read(&sandbox, options, &err);
