@@ -121,13 +121,10 @@ static int add_output(struct job *j, size_t nth)
 /* What may ask DNS, and wait for it, is done only when it has to be. */
 static int check_new(const struct job *j)
 {
-    int r = 0;
-#if HAVE_HTTP
     for (size_t i = 0; i < j->is->outputs.n; i++)
         if (j->differences.was[i] == OUTPUT_IS_NEW)
             return wire_check_self(j->options, j->err);
-#endif
-    return r;
+    return 0;
 }
 
 static int make_change(struct job *j)

@@ -281,16 +281,21 @@ static int add_clone(scmp_filter_ctx filter)
                             SCMP_A0(SCMP_CMP_MASKED_EQ, NAMESPACES, 0));
 }
 
+/* socket(2) of this family. libseccomp's own macro leaves a field out, which clang tells. */
+static int add_socket(scmp_filter_ctx filter, uint32_t action, int family)
+{
+    const struct scmp_arg_cmp is = {.op = SCMP_CMP_EQ, .datum_a = (scmp_datum_t)family};
+    return seccomp_rule_add_array(filter, action, SCMP_SYS(socket), 1, &is);
+}
+
 static int add_sockets(scmp_filter_ctx filter, bool packets)
 {
     static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
     int r = 0;
     for (size_t i = 0; i < ARRAY_LEN(families) && r == 0; i++)
-        r = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 1,
-                             SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)families[i]));
+        r = add_socket(filter, SCMP_ACT_ALLOW, families[i]);
     if (r == 0)
-        r = seccomp_rule_add(filter, packets ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM),
-                             SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_PACKET));
+        r = add_socket(filter, packets ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EPERM), AF_PACKET);
     return r;
 }
 

@@ -345,10 +345,8 @@ int wire(struct wired *wired, struct ledger *ledger, const struct options *optio
     int r = wire_read(&w->wanted_inputs, &w->outputs, options, err);
     if (r == 0)
         w->steer->turns = is_steered(options, &w->outputs);
-#if HAVE_HTTP
     if (r == 0)
         r = wire_check_self(options, err);
-#endif
     if (r == 0)
         r = open_all(w);
     if (r == 0) {

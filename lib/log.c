@@ -148,7 +148,7 @@ static bool is_held(const struct log_saying *saying, int64_t now_ns)
     return held;
 }
 
-static void say(struct log_saying saying, const char *fmt, va_list args)
+PRINTF_LIKE(2, 0) static void say(struct log_saying saying, const char *fmt, va_list args)
 {
     char text[LOG_TEXT_MAX + 2];
     struct log_repeat old;
