@@ -19,7 +19,7 @@ def count_instructions(bench, requests):
     capture = bench.capture("keepalive", requests)
     out = f"--callgrind-out-file={bench.path('callgrind')}"
     bench.measure(["valgrind", "--tool=callgrind", out,
-                   *rows_file.refrain(bench, capture, "--output-null")])
+                   *rows_file.refrain(bench, capture, "--output-null", "--no-sandbox")])
     found = re.search(r"Collected : (\d+)", read_text(bench.output))
     if not found:
         fail(f"callgrind says no figure: {read_text(bench.output)[-500:]}")
