@@ -9,7 +9,7 @@ import urllib.parse
 
 import gor
 from harness import check, equal, free_port, is_listening, main, need, need_root, read_text, test, wait_until
-from prometheus import get, promtool, scrape
+from prometheus import check_metrics, get, promtool, scrape
 from servers import Nginx, Target
 from steering import START, Traffic
 
@@ -136,7 +136,11 @@ def start_refrains(case, nginx, target, ports):
 
 def check_dashboard(prometheus, ports):
     """Each name is one of refrain's, and each expression has something to show."""
-    names = set().union(*(scrape(port).names() for port in ports))
+    names = set()
+    for port in ports:
+        now = scrape(port)
+        check_metrics(now.text)
+        names |= now.names()
     recorded = set(re.findall(r"record: (\S+)", read_text(RULES)))
     text = "\n".join([re.sub(r"\brefrain:\S+", "", line) for line in read_text(RULES).splitlines()
                       if not re.match(r"\s*#|.*description:|.*summary:|.*name:", line)]
