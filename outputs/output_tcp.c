@@ -129,8 +129,9 @@ static void tcp_needs(struct needs *needs, const struct output_args *args)
 {
     const char *spool = options_string(args->options, "output-tcp-spool");
     tcp_peer_needs(needs, "output-tcp", args->address);
-    if (*spool)
-        needs_path(needs, NEED_MAKE, "output-tcp-spool", spool);
+    char inside[PATH_MAX]; /* its files */
+    if (*spool && snprintf(inside, sizeof(inside), "%s/", spool) < (int)sizeof(inside))
+        needs_path(needs, NEED_MAKE, "output-tcp-spool", inside);
 }
 
 static int tcp_open(struct output **outp, const struct output_args *args, struct err *err)

@@ -184,6 +184,54 @@ def reload_inside(case):
     equal(os.listdir(case.path("other")), [], "what was written elsewhere")
 
 
+@test("all that is written is for its owner alone, whatever the umask, and no symbolic link is followed")
+def private_files(case):
+    folder = case.path("private")
+    os.mkdir(folder)
+    victim = case.write("victim", "precious")
+    os.mkdir(case.path("elsewhere"))
+
+    def planted(name, target=victim):
+        path = os.path.join(folder, name)
+        os.symlink(target, path)
+        return path
+    dummy = ("--input-dummy", "x", "--exit-after", "300ms")
+    case.refuse(*dummy, "--output-file", planted("a.gor"), "--output-file-append", status=1,
+                words=["a.gor", "symbolic link"])
+    os.mkdir(os.path.join(folder, "spool"))
+    planted("spool/127.0.0.1_9-0", case.path("elsewhere"))
+    case.refuse(*dummy, "--output-tcp", "127.0.0.1:9", "--output-tcp-spool",
+                os.path.join(folder, "spool"), status=1, words=["--output-tcp-spool"])
+    case.refuse(*dummy, "--output-null", "--control", planted("sock-link"), status=2,
+                words=["sock-link"])
+    case.refuse(*dummy, "--output-null", "--state", planted("state-link"), status=1,
+                words=["state-link"])
+    planted("state.new")
+    case.run(*dummy, "--output-null", "--state", os.path.join(folder, "state"))
+    planted("r.json.part")
+    case.run(*dummy, "--output-null", "--report", os.path.join(folder, "r.json"))
+    equal(read_text(victim), "precious", "what the links led to")
+    equal(os.listdir(case.path("elsewhere")), [], "files behind a link")
+
+    shutil.rmtree(folder)
+    refrain = case.refrain(
+        "--input-dummy", "x", "--output-file", folder + "/%Y/b.gor.gz", "--state",
+        case.path("state"), "--report", case.path("r.html"), "--control", case.path("sock"),
+        "--output-tcp", "127.0.0.1:9", "--output-tcp-spool", folder + "/spool", ready=False,
+        prefix=["sh", "-c", 'umask 0 && exec "$@"', "sh"])
+    refrain.wait_for(lambda: glob.glob(folder + "/spool/*/*") and glob.glob(folder + "/*/b*"),
+                     "files")
+    equal(os.stat(case.path("sock")).st_mode & 0o777, 0o600, "mode of the control socket")
+    refrain.stop(status=None)
+    found = [case.path("state"), case.path("r.html")]
+    for top, folders, files in os.walk(folder):
+        equal(os.stat(top).st_mode & 0o777, 0o700, f"mode of {top}")
+        found += [os.path.join(top, name) for name in files]
+        check(folders or files, f"nothing in {top}")
+    for path in found:
+        equal(os.stat(path).st_mode & 0o777, 0o600, f"mode of {path}")
+
+
 @test("no password is in the list of processes, in the log, or in an error")
 def no_password(case):
     refrain = case.refrain("--input-dummy", "x", "--output-http", "http://me:sesame@127.0.0.1:9/",
