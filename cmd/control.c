@@ -138,6 +138,17 @@ int control_listen(struct control_server **serverp, const struct options *option
     return path[0] ? control_server_open(serverp, path, err) : 0;
 }
 
+/* Records go on without a reload: that it would fail is worth a line, and no more. */
+static void warn_of_config(const struct options *options, const struct sandbox *sandbox)
+{
+    const char *path = options_string(options, "config");
+    if (path[0] && access(path, R_OK) == -1 && errno == EACCES)
+        log_warn(
+            NULL,
+            "%s cannot be read again by the user %s: a reload will fail; let that user read it",
+            path, sandbox->privileges.name);
+}
+
 int control_open(struct control **controlp, const struct control_args *args, struct err *err)
 {
     const struct wired *wired = args->wired;
@@ -158,6 +169,7 @@ int control_open(struct control **controlp, const struct control_args *args, str
     reload_init(&c->reload, args->line, wired->steer, args->ledger, options);
     c->stop_file = options_string(options, "stop-file");
     c->reload.sandbox = args->sandbox;
+    warn_of_config(options, args->sandbox);
     c->looked_ns = c->commands.start_ns - STOP_FILE_NS;
     const struct control_handler handler = {.answer = commands_answer, .arg = &c->commands};
     c->server = args->server;

@@ -184,6 +184,18 @@ def reload_inside(case):
     equal(os.listdir(case.path("other")), [], "what was written elsewhere")
 
 
+@test("a configuration that the user cannot read again is worth a word at the start")
+def config_unreadable(case):
+    need_root()
+    config = case.write("closed.conf", "input-dummy = x\noutput-null\nexit-after = 300ms\n")
+    os.chmod(config, 0o600)
+    said = case.run("--user", "nobody", "--config", config).stderr
+    check("closed.conf cannot be read again by the user nobody" in said, f"said: {said}")
+    os.chmod(config, 0o644)
+    said = case.run("--user", "nobody", "--config", config).stderr
+    check("read again" not in said, f"said: {said}")
+
+
 @test("all that is written is for its owner alone, whatever the umask, and no symbolic link is followed")
 def private_files(case):
     folder = case.path("private")
