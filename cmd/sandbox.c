@@ -207,7 +207,7 @@ static void tell_lacks(const struct sandbox *sandbox)
                             : NULL;
     const char *calls = sandbox->has_calls ? NULL : "seccomp (all system calls are open to it)";
     if (files || calls)
-        log_info("sandbox", "this kernel has no %s%s%s", files ? files : calls,
+        log_info("sandbox", "this kernel has no, or lets it use no %s%s%s", files ? files : calls,
                  files && calls ? ", and no " : "", files && calls ? calls : "");
 }
 
