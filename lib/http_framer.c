@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "lib/clear.h"
 #include "lib/http_internal.h"
 
 /* Order matters: from STATE_DONE on nothing is read any more. */
@@ -55,7 +56,9 @@ void http_framer_init(struct http_framer *f, enum http_kind kind, const struct h
 {
     size_t max_head = limits ? limits->max_head : HTTP_MAX_HEAD;
     assert(max_head <= UINT32_MAX);
-    *f = (struct http_framer){.kind = (uint8_t)kind, .max_head = max_head};
+    clear(f, sizeof(*f));
+    f->kind = (uint8_t)kind;
+    f->max_head = max_head;
 }
 
 void http_framer_answers(struct http_framer *f, struct span request_method)

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "lib/clear.h"
 #include "lib/hash.h"
 #include "lib/mem.h"
 
@@ -15,7 +16,7 @@ struct msg *msg_new(size_t cap)
     struct msg *msg = mem_alloc(MEM_MSG, sizeof(*msg) + cap);
     if (!msg)
         return NULL;
-    memset(msg, 0, sizeof(*msg)); /* the payload is the caller's to write */
+    clear(msg, sizeof(*msg)); /* the payload is the caller's to write */
     atomic_init(&msg->refs, 1);
     return msg;
 }

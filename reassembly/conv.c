@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "lib/clear.h"
 #include "lib/mem.h"
 #include "reassembly/hunt.h"
 #include "reassembly/pending.h"
@@ -117,8 +118,6 @@ static bool read_line(struct conv_env *env, struct flow *f, enum direction dir, 
         conv_confirm(env, f, dir, p);
     return true;
 }
-
-/* --- gathering, continued --- */
 
 /* The next bytes of a message. *used: how many were its own. */
 static enum http_verdict advance(struct conv_env *env, struct flow *f, enum direction dir,
@@ -278,13 +277,16 @@ static bool begins_instead(const struct partial *p, enum direction dir, struct s
 }
 
 /* Of a message that begins at bytes. */
-static struct partial partial_at(const struct half *h, struct span bytes, int64_t ts_ns)
+static void partial_at(const struct conv_env *env, const struct half *h, enum direction dir,
+                       struct span bytes, int64_t ts_ns, struct partial *p)
 {
-    return (struct partial){.first_ns = ts_ns,
-                            .last_ns = ts_ns,
-                            .seq = h->stream.next - (uint32_t)bytes.len,
-                            .ack = h->stream.sent_ack,
-                            .has_ack = h->stream.has_sent_ack};
+    struct http_limits limits = {.max_head = env->config.max_head};
+    http_framer_init(&p->framer, kind_of(dir), &limits);
+    clear(&p->msg, sizeof(*p) - offsetof(struct partial, msg));
+    p->first_ns = p->last_ns = ts_ns;
+    p->seq = h->stream.next - (uint32_t)bytes.len;
+    p->ack = h->stream.sent_ack;
+    p->has_ack = h->stream.has_sent_ack;
 }
 
 /* May a message begin here? Classifies streams that are none of ours. */
@@ -308,7 +310,8 @@ static bool may_begin(struct conv_env *env, struct flow *f, enum direction dir, 
     if (fits(dir, bytes, first))
         return true;
     if (classify(env, f, dir, bytes, first)) {
-        struct partial p = partial_at(h, bytes, 0);
+        struct partial p;
+        partial_at(env, h, dir, bytes, 0, &p);
         p.unread = true;
         p.id = env->next_id++;
         conv_lose(env, f, dir, &p, BOOK_REQ_MALFORMED);
@@ -337,12 +340,10 @@ static void set_answer(struct flow *f, struct http_framer *framer)
 
 /* Does a request begin where one should, with a whole and valid head? Then it is framed here, and
  * may_begin() need not be asked: it would say yes. */
-static bool begins_request(const struct conv_env *env, const struct flow *f, enum direction dir,
-                           struct span bytes, struct http_framer *framer)
+static bool begins_request(const struct flow *f, enum direction dir, struct span bytes,
+                           struct http_framer *framer)
 {
-    struct http_limits limits = {.max_head = env->config.max_head};
     uint8_t reading = f->half[dir].reading;
-    http_framer_init(framer, kind_of(dir), &limits);
     return dir == TO_SERVER && (reading == READ_NEXT || (reading == READ_FIRST && f->has_syn)) &&
            http_framer_whole_head(framer, bytes.ptr, bytes.len) &&
            framer->view.method_len <= HTTP_METHOD_GUESS_MAX;
@@ -421,8 +422,9 @@ void conv_data(struct conv_env *env, struct flow *f, enum direction dir, struct 
             continue;
         }
         bytes = without_empty_lines(bytes);
-        struct partial p = partial_at(h, bytes, ts_ns);
-        if (!begins_request(env, f, dir, bytes, &p.framer) &&
+        struct partial p;
+        partial_at(env, h, dir, bytes, ts_ns, &p);
+        if (!begins_request(f, dir, bytes, &p.framer) &&
             (bytes.len == 0 || !may_begin(env, f, dir, bytes, starts)))
             return;
         bytes = begin(env, f, dir, bytes, &p);

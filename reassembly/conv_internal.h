@@ -7,7 +7,7 @@
 
 /* A message that does not lie inside one segment. */
 struct partial {
-    struct http_framer framer;
+    struct http_framer framer; /* first: the rest is cleared */
     struct msg *msg; /* its bytes so far; NULL once they are not kept any more */
     size_t cap;
     int64_t first_ns, last_ns;
