@@ -32,8 +32,18 @@ struct link {
 
 enum {
     LIST_FREE = FLOW_LISTS, /* behind enum flow_list: numbers that are not in use any more */
-    FIRST_NUMBER,
+    LIST_ORDERED, /* those ACTIVE that were put in order; FLOW_ACTIVE has only younger ones */
+    LISTS,
+    FIRST_NUMBER = LISTS,
 };
+
+/* A flow, to be sorted by when it was last touched. */
+struct aged {
+    uint64_t ns;
+    uint32_t number;
+};
+#define DIGIT_BITS 8
+#define DIGITS (1 << DIGIT_BITS)
 
 struct block {
     struct flow *flows; /* in memory, from the first whole cache line on */
@@ -46,7 +56,7 @@ struct flow_table {
     size_t count;
     uint64_t seed;
     struct flow *last; /* found last: a request, its answer and ACKs come one after another */
-    struct link *ages; /* by number: lists 0 to LIST_FREE */
+    struct link *ages; /* by number: lists below LISTS */
     struct link *holes; /* by number: lists false and true, whether they are acknowledged */
     struct block *blocks;
     uint32_t n_blocks;
@@ -126,7 +136,7 @@ int flow_table_new(struct flow_table **tp, uint64_t seed)
     t->mask = FIRST_SLOTS - 1;
     t->seed = seed;
     t->n_numbers = FIRST_NUMBER;
-    for (uint32_t list = 0; list <= LIST_FREE; list++)
+    for (uint32_t list = 0; list < LISTS; list++)
         list_init(t->ages, list);
     list_init(t->holes, false);
     list_init(t->holes, true);
@@ -258,7 +268,7 @@ static uint32_t take_number(struct flow_table *t)
     uint32_t number = t->ages[LIST_FREE].next;
     if (number != LIST_FREE) {
         list_remove(t->ages, number);
-        ASAN_UNPOISON_MEMORY_REGION(flow_at(t, number), sizeof(struct flow));
+        ASAN_UNPOISON_MEMORY_REGION(flow_at(t, number)->half, sizeof(flow_at(t, number)->half));
         return number;
     }
     if (t->n_numbers == t->n_blocks * BLOCK_FLOWS && !add_block(t))
@@ -313,7 +323,8 @@ void flow_remove(struct flow_table *t, struct flow *f)
     flow_forget_hole(t, f);
     t->count--;
     list_prepend(t->ages, LIST_FREE, number);
-    ASAN_POISON_MEMORY_REGION(f, sizeof(*f)); /* so that it still sees who comes late */
+    f->list = LIST_FREE;
+    ASAN_POISON_MEMORY_REGION(f->half, sizeof(f->half)); /* so that it still sees who comes late */
 }
 
 size_t flow_count(const struct flow_table *t)
@@ -323,11 +334,22 @@ size_t flow_count(const struct flow_table *t)
 
 void flow_move(struct flow_table *t, struct flow *f, enum flow_list list)
 {
-    if (t->ages[list].prev == f->number) /* it is already */
+    f->touched = true;
+    if (list == FLOW_ACTIVE && f->list == FLOW_ACTIVE)
         return;
     list_remove(t->ages, f->number);
     list_append(t->ages, list, f->number);
     f->list = (uint8_t)list;
+}
+
+struct flow *flow_next(const struct flow_table *t, uint32_t *at)
+{
+    for (*at = *at < FIRST_NUMBER ? FIRST_NUMBER : *at; *at < t->n_numbers;) {
+        struct flow *f = flow_at(t, (*at)++);
+        if (f->list != LIST_FREE)
+            return f;
+    }
+    return NULL;
 }
 
 static struct flow *first_of(const struct flow_table *t, const struct link *links, uint32_t list)
@@ -336,9 +358,96 @@ static struct flow *first_of(const struct flow_table *t, const struct link *link
     return number == list ? NULL : flow_at(t, number);
 }
 
+/* Sorts from into to, n each, by the digit of last_ns - min_ns from that bit on. Stable. */
+static void sort_by_digit(struct aged *to, const struct aged *from, size_t n, unsigned shift)
+{
+    size_t at[DIGITS] = {0}, sum = 0;
+    for (size_t i = 0; i < n; i++)
+        at[from[i].ns >> shift & (DIGITS - 1)]++;
+    for (size_t d = 0; d < DIGITS; d++) {
+        size_t here = at[d];
+        at[d] = sum;
+        sum += here;
+    }
+    for (size_t i = 0; i < n; i++)
+        to[at[from[i].ns >> shift & (DIGITS - 1)]++] = from[i];
+}
+
+/* n that are to be sorted, with room for as many behind them. Returns where they are then. */
+static struct aged *sort(struct aged *aged, size_t n)
+{
+    uint64_t min = UINT64_MAX, max = 0;
+    struct aged *from = aged, *to = aged + n;
+    for (size_t i = 0; i < n; i++) {
+        min = aged[i].ns < min ? aged[i].ns : min;
+        max = aged[i].ns > max ? aged[i].ns : max;
+    }
+    for (size_t i = 0; i < n; i++)
+        aged[i].ns -= min;
+    for (unsigned shift = 0; shift < 64 && (max - min) >> shift != 0; shift += DIGIT_BITS) {
+        sort_by_digit(to, from, n, shift);
+        struct aged *sorted = to;
+        to = from;
+        from = sorted;
+    }
+    return from;
+}
+
+/* All of FLOW_ACTIVE go to LIST_ORDERED, which is empty, as they are. */
+static void take_as_they_are(struct flow_table *t)
+{
+    struct link all = t->ages[FLOW_ACTIVE];
+    t->ages[LIST_ORDERED] = all;
+    t->ages[all.next].prev = t->ages[all.prev].next = LIST_ORDERED;
+    list_init(t->ages, FLOW_ACTIVE);
+}
+
+/* Puts all of FLOW_ACTIVE in order, into LIST_ORDERED. Each of them was touched since that was last
+ * done, so a touch costs little of it. Without memory they stay as they came. */
+static void put_in_order(struct flow_table *t)
+{
+    bool is_sorted = true;
+    size_t n = 0;
+    int64_t before_ns = INT64_MIN;
+    if (t->ages[FLOW_ACTIVE].next == FLOW_ACTIVE)
+        return;
+    struct aged *aged = mem_alloc(MEM_FLOW, 2 * t->count * sizeof(*aged));
+    for (uint32_t at = t->ages[FLOW_ACTIVE].next; at != FLOW_ACTIVE; at = t->ages[at].next) {
+        struct flow *f = flow_at(t, at);
+        is_sorted &= f->last_ns >= before_ns;
+        before_ns = f->last_ns;
+        f->touched = false;
+        if (aged)
+            aged[n++] = (struct aged){.ns = (uint64_t)f->last_ns, .number = at};
+    }
+    if (is_sorted || !aged) {
+        take_as_they_are(t);
+    } else {
+        const struct aged *sorted = sort(aged, n);
+        list_init(t->ages, FLOW_ACTIVE);
+        for (size_t i = 0; i < n; i++)
+            list_append(t->ages, LIST_ORDERED, sorted[i].number);
+    }
+    mem_free(aged);
+}
+
+static struct flow *oldest_active(struct flow_table *t)
+{
+    if (t->ages[LIST_ORDERED].next == LIST_ORDERED)
+        put_in_order(t);
+    struct flow *f;
+    while ((f = first_of(t, t->ages, LIST_ORDERED)) && f->touched) {
+        list_remove(t->ages, f->number);
+        list_append(t->ages, FLOW_ACTIVE, f->number);
+        if (t->ages[LIST_ORDERED].next == LIST_ORDERED)
+            put_in_order(t);
+    }
+    return f;
+}
+
 struct flow *flow_oldest(struct flow_table *t, enum flow_list list)
 {
-    return first_of(t, t->ages, list);
+    return list == FLOW_ACTIVE ? oldest_active(t) : first_of(t, t->ages, list);
 }
 
 void flow_note_hole(struct flow_table *t, struct flow *f, bool is_acked)

@@ -7,7 +7,10 @@
  * expiry time: waits only to be forgotten), CLOSED (kept for a moment, so that a late
  * retransmission is known as such and not taken for a new request). Flows with a hole are in a
  * second list, by the time of the hole or of its acknowledgement. So time passing costs nothing but
- * a look at the heads. */
+ * a look at the heads.
+ *
+ * Most segments touch a flow that is ACTIVE already. That is not put in order then, for which
+ * others would have to be touched as well, but when the oldest is asked for. */
 #pragma once
 
 #include "reassembly/segment.h"
@@ -56,6 +59,7 @@ struct flow {
     bool upgrade : 1; /* an upgrade was asked for: what follows may not be HTTP */
     bool has_hole : 1; /* it is in a list by its hole: in the one of those acknowledged? */
     bool hole_acked : 1;
+    bool touched : 1; /* since it was put in order: see flow_oldest() */
     struct half half[2]; /* by direction */
     struct pending *pending; /* requests that wait for their responses; NULL: none */
     uint32_t tag; /* of its place in the table */
@@ -87,8 +91,10 @@ struct flow *flow_add(struct flow_table *t, const struct segment *segment, bool 
 /* Takes it out of the table and all lists, and frees it. */
 void flow_remove(struct flow_table *t, struct flow *f);
 size_t flow_count(const struct flow_table *t);
+/* All, as they lie in memory: begin with *at 0. What it returned may be removed. NULL: no more. */
+struct flow *flow_next(const struct flow_table *t, uint32_t *at);
 
-/* Makes f the youngest of list. */
+/* Makes f, whose last_ns is not before that of any other, the youngest of list. */
 void flow_move(struct flow_table *t, struct flow *f, enum flow_list list);
 /* The oldest of list, or NULL. */
 struct flow *flow_oldest(struct flow_table *t, enum flow_list list);

@@ -337,14 +337,19 @@ static void feed(struct reassembly *r, struct flow *f, const struct segment *s, 
         check_hole(r, f, s->ts_ns);
 }
 
+/* Nothing of it is lost, or still to be given away, when it ends here. */
+static bool is_at_rest(const struct flow *f)
+{
+    const struct half *in = &f->half[TO_SERVER], *out = &f->half[TO_CLIENT];
+    return !in->partial && !out->partial && !stream_waits(&in->stream) &&
+           !stream_waits(&out->stream);
+}
+
 /* Nothing of a message has been seen that was not given away: a request and its response are taken
  * or left together. */
 static bool is_between_messages(const struct flow *f)
 {
-    for (int dir = TO_SERVER; dir <= TO_CLIENT; dir++)
-        if (f->half[dir].partial || stream_waits(&f->half[dir].stream))
-            return false;
-    return !f->pending || !pending_first(f->pending);
+    return is_at_rest(f) && (!f->pending || !pending_first(f->pending));
 }
 
 /* Is the segment's connection to be left out? One that is followed until now ends where no message
@@ -419,6 +424,10 @@ void reassembly_segments(struct reassembly *r, const struct segment *segments, s
 
 void reassembly_finish(struct reassembly *r)
 {
+    uint32_t at = 0;
+    for (struct flow *f; (f = flow_next(r->table, &at));) /* most: in no order, which is cheap */
+        if (is_at_rest(f))
+            forget(r, f);
     static const enum flow_list lists[] = {FLOW_CLOSED, FLOW_IDLE, FLOW_ACTIVE};
     for (size_t i = 0; i < ARRAY_LEN(lists); i++) {
         struct flow *f;

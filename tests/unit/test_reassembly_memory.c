@@ -168,9 +168,42 @@ START_TEST(any_allocation_may_fail)
 }
 END_TEST
 
+START_TEST(the_longest_silent_goes_first_in_whatever_order_they_spoke)
+{
+    enum { CONNS = 20, GONE = 6 };
+    struct conn all[CONNS];
+    char text[64];
+    scene = (struct scene){.config = {.max_memory = 100000}};
+    scene_begin(&scene);
+    for (uint32_t i = 0; i < CONNS; i++) {
+        all[i] = conn_of(i);
+        conn_open(&scene, &all[i]);
+        snprintf(text, sizeof(text), "GET /%02u HTTP/1.1\r\n", i);
+        conn_send(&scene, &all[i], TO_SERVER, text);
+    }
+    reassembly_tick(scene.r, scene.now_ns += 50 * NS_PER_S); /* they are in order now */
+    for (uint32_t i = 0; i < CONNS; i++) /* and then in another */
+        conn_send(&scene, &all[i * 7 % CONNS], TO_SERVER, "Host: x\r\n");
+    for (uint32_t i = CONNS; scene_book(&scene, BOOK_FLOWS_EVICTED) < GONE; i++) {
+        struct conn more = conn_of(i);
+        conn_open(&scene, &more);
+        conn_send(&scene, &more, TO_SERVER, "GET /more HTTP/1.1\r\n");
+    }
+    for (uint32_t i = GONE; i < CONNS; i++)
+        conn_send(&scene, &all[i * 7 % CONNS], TO_SERVER, "\r\n");
+    ck_assert_uint_eq(scene.n, CONNS - GONE);
+    for (uint32_t i = GONE; i < CONNS; i++) {
+        snprintf(text, sizeof(text), "GET /%02u HTTP/1.1\r\nHost: x\r\n\r\n", i * 7 % CONNS);
+        scene_expect(&scene, i - GONE, MSG_REQUEST, text);
+    }
+    scene_end(&scene);
+}
+END_TEST
+
 Suite *suite(void)
 {
     const TTest *const tests[] = {
+        the_longest_silent_goes_first_in_whatever_order_they_spoke,
         a_flood_of_half_open_connections_costs_no_request,
         a_flood_of_half_requests_costs_no_request,
         a_flood_of_segments_out_of_order_costs_no_request,
