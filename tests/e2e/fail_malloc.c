@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* Preloaded into refrain by test_memory.py: lets one allocation of the whole process fail, be it
  * refrain's or a library's. FAIL_AT=N: the Nth alone; FAIL_FROM=N: that and all after it.
- * FAIL_COUNT=FILE: how many there were is written there at the end. FAIL_NOT_IN=NAME: those of that
- * library never fail, and are not counted. */
+ * FAIL_COUNT=FILE: how many there were is written there at the end. FAIL_NOT_IN=NAME:NAME...:
+ * those of these libraries never fail, and are not counted. */
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <pwd.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,10 +19,12 @@ static void *(*real_realloc)(void *, size_t);
 static void *(*real_aligned_alloc)(size_t, size_t);
 static int (*real_posix_memalign)(void **, size_t, size_t);
 static int (*real_pthread_getattr_np)(pthread_t, pthread_attr_t *);
+static int (*real_getpwnam_r)(const char *, struct passwd *, char *, size_t, struct passwd **);
 
 static atomic_ulong count;
 static unsigned long fail_at, fail_from;
-static char count_file[256], spared[64];
+static char spared[64];
+static int count_fd = -1; /* opened at once: later a sandbox may not let it be */
 /* Where to find it must not need an allocation. */
 static __thread __attribute__((tls_model("initial-exec"))) int exempt;
 
@@ -44,6 +48,7 @@ static void find_all(void)
     find(&real_aligned_alloc, "aligned_alloc");
     find(&real_posix_memalign, "posix_memalign");
     find(&real_pthread_getattr_np, "pthread_getattr_np");
+    find(&real_getpwnam_r, "getpwnam_r");
     find(&real_malloc, "malloc");
 }
 
@@ -52,9 +57,12 @@ __attribute__((constructor)) static void begin(void)
     const char *file = getenv("FAIL_COUNT");
     if (!real_malloc)
         find_all();
-    snprintf(count_file, sizeof(count_file), "%s", file ? file : "");
+    if (file)
+        count_fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     file = getenv("FAIL_NOT_IN");
-    snprintf(spared, sizeof(spared), "%s", file ? file : "");
+    snprintf(spared, sizeof(spared) - 1, "%s", file ? file : ""); /* another NUL ends the list */
+    for (char *colon = spared; (colon = strchr(colon, ':'));)
+        *colon++ = '\0';
     fail_at = number("FAIL_AT");
     fail_from = number("FAIL_FROM");
     atomic_store(&count, 0);
@@ -62,19 +70,20 @@ __attribute__((constructor)) static void begin(void)
 
 __attribute__((destructor)) static void end(void)
 {
-    unsigned long total = atomic_load(&count);
-    FILE *f = count_file[0] ? fopen(count_file, "w") : NULL;
     fail_at = fail_from = 0;
-    if (!f)
-        return;
-    fprintf(f, "%lu\n", total);
-    fclose(f);
+    if (count_fd != -1)
+        dprintf(count_fd, "%lu\n", atomic_load(&count));
 }
 
 static int is_spared(void *caller)
 {
     Dl_info info;
-    return spared[0] && dladdr(caller, &info) && info.dli_fname && strstr(info.dli_fname, spared);
+    if (!spared[0] || !dladdr(caller, &info) || !info.dli_fname)
+        return 0;
+    for (const char *name = spared; *name; name += strlen(name) + 1)
+        if (strstr(info.dli_fname, name))
+            return 1;
+    return 0;
 }
 
 static int fails(void *caller)
@@ -121,6 +130,16 @@ __attribute__((visibility("default"))) int pthread_getattr_np(pthread_t thread,
 {
     exempt++;
     int r = real_pthread_getattr_np(thread, attr);
+    exempt--;
+    return r;
+}
+
+/* glibc 2.36 crashes in it when its first table of databases finds no memory. */
+__attribute__((visibility("default"))) int
+getpwnam_r(const char *name, struct passwd *entry, char *text, size_t size, struct passwd **found)
+{
+    exempt++;
+    int r = real_getpwnam_r(name, entry, text, size, found);
     exempt--;
     return r;
 }
