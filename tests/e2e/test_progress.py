@@ -66,6 +66,7 @@ def logged(case):
     status, text = on_terminal(case, "--input-file", recording(case, 300, 10_000_000),
                                "--output-http", f"http://127.0.0.1:{free_port()}", "--verbose", "1",
                                "--output-http-stats", "--output-http-stats-ms", "50",
+                               "--no-sandbox",  # which has words of its own
                                env={"NO_COLOR": "1"})
     equal(status, 0, "status")
     shown = [line for line in screen(text, 100) if line]
