@@ -280,9 +280,10 @@ int metrics_server_start(struct metrics_server *s, struct view *view, struct err
     for (size_t i = 0; i < s->n && r == 0; i++) {
         struct listener *l = &s->listeners[i];
         l->view = view;
+        errno = 0; /* libmicrohttpd does not promise to set it */
         l->daemon = start_daemon(l);
         if (!l->daemon)
-            r = err_sys(err, errno, "--" OPTION ": cannot serve");
+            r = err_sys(err, errno ? errno : ENOMEM, "--" OPTION ": cannot serve");
     }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return r;
